@@ -1,0 +1,80 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status install dev check format lint types architecture dependencies dashboards test quick bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- run
+up: install ## start the whole platform (Docker if there is an engine, else natively) and wait until it is ready
+	@$(BIN)/sightline up
+
+down: install ## stop everything `make up` started
+	@$(BIN)/sightline down
+
+status: install ## show what runs and whether it is well
+	@$(BIN)/sightline status
+
+# --- set up
+install: $(VENV)/.installed ## make the virtual environment with what the platform needs to run
+dev: $(VENV)/.installed-dev ## add what checks, tests and benchmarks need
+
+$(BIN)/python:
+	@echo "making the virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or later; set PYTHON=/path/to/one")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "installing the locked requirements (about a minute the first time)"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "installing the locked development requirements"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# --- gates
+check: lint types architecture dependencies dashboards ## every static gate
+
+lint: dev ## style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: dev ## apply formatting and the fixes that are safe
+	@$(BIN)/ruff check --fix-only --quiet . || true
+	@$(BIN)/ruff format --quiet .
+
+types: dev ## mypy, strict
+	@$(BIN)/mypy
+
+architecture: dev ## who may import whom
+	@$(BIN)/lint-imports
+
+dependencies: dev ## unused and missing dependencies
+	@$(BIN)/deptry services telemetry
+
+dashboards: dev ## dashboards stand as the generator writes them
+	@$(BIN)/python -m telemetry.dashboards --check
+
+test: dev ## every test
+	@$(BIN)/pytest
+
+quick: dev ## the tests that take no more than ten seconds each
+	@$(BIN)/pytest -m "not slow"
+
+bench: dev ## benchmarks, side by side in one run; prints ratios
+	@$(BIN)/python -m benchmarks
+
+lock: dev ## renew both lock files
+	@$(LOCK) pyproject.toml --group build -o requirements.txt
+	@$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove caches and the virtual environment, keep ./var
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
