@@ -3,9 +3,18 @@
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Debian keeps Postgres' server programs, and the virtual environment its own, off the PATH."""
+    beside = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    beside.append(str(Path(sys.executable).parent))
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *beside])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
