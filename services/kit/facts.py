@@ -1,0 +1,157 @@
+"""Stating facts: an event is written with the state it reports, and spoken of only once both are committed."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from opentelemetry import trace
+from sqlalchemy import Connection, insert, text
+
+from services.contracts.events import Envelope, Event
+from services.contracts.ids import EventId
+from services.kit.clock import Clock
+from services.kit.database import Database
+from services.kit.envelopes import seal, to_json
+from services.kit.ids import Ids, SystemIds
+from services.kit.instruments import Instruments, Statement
+from services.kit.observing import Telemetry
+from services.kit.tables import OUTBOX
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    envelope: Envelope
+    written: str
+    statement: Statement
+
+
+class Transaction:
+    """State and the facts about it, committed together or not at all.
+
+    Attributes:
+        connection: For the service's own statements.
+    """
+
+    def __init__(self, connection: Connection, prepare: Callable[[Event], _Recorded]) -> None:
+        self.connection = connection
+        self._prepare = prepare
+        self._recorded: list[_Recorded] = []
+
+    def record(self, event: Event) -> EventId:
+        """State a fact about this transaction's changes.
+
+        Raises:
+            InstrumentError: The event's type is not in the service's table of instruments.
+            EnvelopeTooLargeError: The event is too large to travel.
+        """
+        recorded = self._prepare(event)
+        self._recorded.append(recorded)
+        return recorded.envelope.event_id
+
+    def write_outbox(self) -> list[_Recorded]:
+        """Write what was recorded, as the last thing before the commit."""
+        if self._recorded:
+            _hold_subjects(self.connection, {recorded.envelope.subject for recorded in self._recorded})
+            self.connection.execute(insert(OUTBOX), [_row(recorded) for recorded in self._recorded])
+        return self._recorded
+
+
+class Facts:
+    """Opens transactions in which facts can be recorded.
+
+    Args:
+        database: Holds the service's state and its outbox.
+        instruments: What to log and measure for each event.
+        telemetry: Where metrics go; log lines and span events go by the logger and the open span.
+        clock: Stamps events.
+        source: The service's name, as envelopes carry it.
+        ids: Makes event ids; by default from `clock`.
+    """
+
+    def __init__(  # noqa: PLR0913 -- each is a part that a test replaces
+        self,
+        database: Database,
+        instruments: Instruments,
+        telemetry: Telemetry,
+        clock: Clock,
+        source: str,
+        *,
+        ids: Ids | None = None,
+    ) -> None:
+        self._database = database
+        self._instruments = instruments
+        self._metrics = telemetry.metrics
+        self._clock = clock
+        self._source = source
+        self._ids = ids or SystemIds(clock)
+        self._listeners: list[Callable[[], None]] = []
+        instruments.declare(telemetry.metrics)
+
+    def after_commit(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called, in the committing thread, after each commit that recorded a fact."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[Transaction]:
+        """A transaction that commits at the end of the block and rolls back, facts included, when the block raises.
+
+        Args:
+            durable: As for `Database.transaction`.
+
+        Raises:
+            DatabaseError: As for `Database.transaction`.
+        """
+        with self._database.transaction(durable=durable) as connection:
+            transaction = Transaction(connection, self._prepare)
+            yield transaction
+            recorded = transaction.write_outbox()
+        for each in recorded:
+            self._speak_of(each)
+        if recorded:
+            for listener in self._listeners:
+                listener()
+
+    def _prepare(self, event: Event) -> _Recorded:
+        # Whatever can fail fails here: after the commit nothing may be left to fail.
+        statement = self._instruments.statement(event)
+        envelope = seal(event, event_id=self._ids.event_id(), occurred_at=self._clock.now(), source=self._source)
+        return _Recorded(envelope, to_json(envelope), statement)
+
+    def _speak_of(self, recorded: _Recorded) -> None:
+        envelope, statement = recorded.envelope, recorded.statement
+        for observation in statement.observations:
+            observation.apply(self._metrics)
+        identity = {"event_type": envelope.event_type, "event_id": str(envelope.event_id)}
+        room = envelope.event_type.partition(".")[0]
+        logging.getLogger(f"facts.{room}").log(
+            statement.level, "%s", statement.message, extra={"fields": {**identity, **statement.fields}}
+        )
+        trace.get_current_span().add_event(
+            envelope.event_type,
+            {"sightline.event.type": envelope.event_type, "sightline.event.id": str(envelope.event_id)},
+        )
+
+
+def _row(recorded: _Recorded) -> dict[str, object]:
+    envelope = recorded.envelope
+    return {
+        "event_id": envelope.event_id,
+        "event_type": envelope.event_type,
+        "subject": envelope.subject,
+        "recorded_at": envelope.occurred_at.timestamp(),
+        "envelope": recorded.written,
+    }
+
+
+def _hold_subjects(connection: Connection, subjects: set[str]) -> None:
+    """Let transactions about one subject commit in the order of their outbox positions.
+
+    Postgres gives a position when a row is inserted, and another transaction may commit in between: the dispatcher
+    would then publish the later fact first. A lock on each subject from here to the commit closes the gap; SQLite
+    has one writer and needs none. Sorted, so that two transactions never wait for each other.
+    """
+    if connection.dialect.name == "postgresql":
+        statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 1))")
+        for subject in sorted(subjects):
+            connection.execute(statement, {"subject": subject})

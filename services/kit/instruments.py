@@ -1,0 +1,215 @@
+"""The one table from event type to log line and metrics."""
+
+import logging
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Literal
+
+from services.contracts.events import Event
+from services.kit.errors import StartError
+from telemetry.catalogue import EVENTS_PUBLISHED, EVENTS_RECORDED, Kind, Metric
+from telemetry.emit.metrics import Metrics
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+_LEVELS: Mapping[Level, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+
+
+class InstrumentError(StartError):
+    """The table of instruments contradicts the events or the catalogue, or lacks a row."""
+
+    code = "instruments_invalid"
+    title = "The table of instruments is not right"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """How an event changes one metric.
+
+    Attributes:
+        metric: Of the catalogue.
+        labels: From the metric's label to the event's field that holds its value.
+        value: A number, or the event's field that holds it (numbers; times count as Unix seconds, durations as
+            seconds, in the metric's unit). Added to a counter, set on a gauge, observed by a histogram.
+    """
+
+    metric: Metric
+    labels: Mapping[str, str] = field(default_factory=dict)
+    value: float | str = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument:
+    """What is logged and measured when an event was committed.
+
+    Attributes:
+        event: The event's class.
+        level: Level of the log line.
+        message: Text of the log line; `{name}` stands for the event's field of that name.
+        fields: The event's fields that go along as searchable fields of the log line.
+        counters: Counters to raise.
+        gauges: Gauges to set.
+        histograms: Histograms that observe.
+    """
+
+    event: type[Event]
+    level: Level
+    message: str
+    fields: tuple[str, ...] = ()
+    counters: tuple[Measure, ...] = ()
+    gauges: tuple[Measure, ...] = ()
+    histograms: tuple[Measure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One change of one metric, computed and not yet applied."""
+
+    metric: Metric
+    labels: Mapping[str, str]
+    value: float
+
+    def apply(self, metrics: Metrics) -> None:
+        match self.metric.kind:
+            case Kind.COUNTER:
+                metrics.counter(self.metric, **self.labels).inc(self.value)
+            case Kind.GAUGE:
+                metrics.gauge(self.metric, **self.labels).set(self.value)
+            case Kind.HISTOGRAM:
+                metrics.histogram(self.metric, **self.labels).observe(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What telemetry will say of an event once it is committed."""
+
+    level: int
+    message: str
+    fields: Mapping[str, str]
+    observations: tuple[Observation, ...]
+
+
+class Instruments:
+    """The table, checked when it is made.
+
+    Args:
+        table: One row for each event type.
+        stated: Every event type that the service states; one without a row is refused here, at start.
+
+    Raises:
+        InstrumentError: A row is missing, double, or names a field, label or kind that does not exist.
+    """
+
+    def __init__(self, table: Sequence[Instrument], *, stated: Iterable[type[Event]] = ()) -> None:
+        self._rows: dict[str, Instrument] = {}
+        for row in table:
+            if row.event.event_type in self._rows:
+                raise InstrumentError(f"{row.event.event_type} has two rows in the table of instruments. Keep one.")
+            _check(row)
+            self._rows[row.event.event_type] = row
+        self.require(stated)
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """Every event type that has a row."""
+        return tuple(self._rows)
+
+    def require(self, events: Iterable[type[Event]]) -> None:
+        """Make sure that each of `events` has a row.
+
+        Raises:
+            InstrumentError: One has none.
+        """
+        missing = sorted(event.event_type for event in events if event.event_type not in self._rows)
+        if missing:
+            raise InstrumentError(f"No row in the table of instruments for {', '.join(missing)}. Add one for each.")
+
+    def declare(self, metrics: Metrics) -> None:
+        """Make the event types known to the metrics that carry them as a label."""
+        for metric in (EVENTS_RECORDED, EVENTS_PUBLISHED):
+            metrics.declare(metric, "event_type", self._rows)
+
+    def statement(self, event: Event) -> Statement:
+        """Work out what to log and to measure.
+
+        Raises:
+            InstrumentError: The event's type has no row.
+        """
+        self.require((type(event),))
+        row = self._rows[event.event_type]
+        values = {name: _as_text(getattr(event, name)) for name in type(event).model_fields}
+        measures = (*row.counters, *row.gauges, *row.histograms)
+        return Statement(
+            level=_LEVELS[row.level],
+            message=row.message.format_map(values),
+            fields={"subject": event.subject, **{name: values[name] for name in row.fields}},
+            observations=(
+                Observation(EVENTS_RECORDED, {"event_type": event.event_type}, 1.0),
+                *(_observation(measure, event, values) for measure in measures),
+            ),
+        )
+
+
+def _observation(measure: Measure, event: Event, values: Mapping[str, str]) -> Observation:
+    labels = {label: values[name] for label, name in measure.labels.items()}
+    value = _as_number(getattr(event, measure.value)) if isinstance(measure.value, str) else measure.value
+    return Observation(measure.metric, labels, value)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return "" if value is None else str(value)
+
+
+def _as_number(value: object) -> float:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, int | float | Decimal):
+        return float(value)
+    if hasattr(value, "total_seconds"):
+        return float(value.total_seconds())
+    raise InstrumentError(f"{type(value).__name__} is no number, time or duration, so no metric can take it.")
+
+
+def _check(row: Instrument) -> None:
+    known = set(row.event.model_fields)
+    wanted = {name for _, name, _, _ in string.Formatter().parse(row.message) if name is not None}
+    wanted.update(row.fields)
+    for kind, measures in ((Kind.COUNTER, row.counters), (Kind.GAUGE, row.gauges), (Kind.HISTOGRAM, row.histograms)):
+        for measure in measures:
+            _check_measure(row, measure, kind)
+            wanted.update(measure.labels.values())
+            if isinstance(measure.value, str):
+                wanted.add(measure.value)
+    unknown = sorted(wanted - known)
+    if unknown:
+        raise InstrumentError(
+            f"The row of {row.event.event_type} names {', '.join(map(repr, unknown))}, which the event does not have."
+            f" It has {', '.join(sorted(known))}."
+        )
+
+
+def _check_measure(row: Instrument, measure: Measure, kind: Kind) -> None:
+    metric = measure.metric
+    if metric.kind is not kind:
+        raise InstrumentError(
+            f"The row of {row.event.event_type} lists {metric.name} as a {kind}; it is a {metric.kind}."
+        )
+    expected = {label.name for label in metric.labels}
+    if set(measure.labels) != expected:
+        raise InstrumentError(
+            f"The row of {row.event.event_type} must set the labels {sorted(expected)} of {metric.name},"
+            f" not {sorted(measure.labels)}."
+        )

@@ -1,0 +1,183 @@
+"""Parts of the data side, real where they can run."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import Tracer
+
+from services.kit.database import Database
+from services.kit.facts import Facts
+from services.kit.instruments import Instruments
+from telemetry.emit.metrics import Metrics
+from tests.fakes.clock import FakeClock
+from tests.kit.ledger import TABLE
+
+_READY_SECONDS = 30.0
+
+
+@dataclass
+class RecordedTelemetry:
+    """Telemetry whose metrics and spans a test can read."""
+
+    metrics: Metrics
+    spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+    provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
+
+    def __post_init__(self) -> None:
+        self.provider.add_span_processor(SimpleSpanProcessor(self.spans))
+
+    def tracer(self, name: str, /) -> Tracer:
+        return self.provider.get_tracer(name)
+
+    def value(self, name: str, **labels: str) -> float:
+        wanted = tuple(sorted(labels.items()))
+        found = [sample.value for sample in self.metrics.samples() if (sample.name, sample.labels) == (name, wanted)]
+        assert found, f"{name}{labels} has no sample"
+        return found[0]
+
+
+@dataclass
+class _TelemetryClock:
+    def time_ns(self) -> int:
+        return 1_772_452_800_000_000_000
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def telemetry() -> RecordedTelemetry:
+    return RecordedTelemetry(Metrics(_TelemetryClock()))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/db/ledger.db", service="ledger", busy_timeout_seconds=1.0)
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def facts(database: Database, telemetry: RecordedTelemetry, clock: FakeClock) -> Facts:
+    return Facts(database, Instruments(TABLE), telemetry, clock, "ledger")
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"{process.args!r} ended with {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    pytest.fail(f"nothing listens on port {port} after {_READY_SECONDS:.0f} s")
+
+
+@dataclass
+class NatsServer:
+    """A real NATS server with JetStream, which can be killed and started again over the same files."""
+
+    port: int
+    store: Path
+    token: str = "canary-of-a-test"
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        program = shutil.which("nats-server")
+        assert program is not None
+        log = self.store.parent / "nats.log"
+        arguments = ["-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.store), "--auth", self.token]
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(  # noqa: S603 -- our own program and arguments
+                [program, *arguments], stdout=out, stderr=out
+            )
+        wait_for_port(self.port, self.process)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[NatsServer]:
+    server = NatsServer(port=free_port(), store=tmp_path / "jetstream")
+    server.start()
+    yield server
+    server.kill()
+
+
+def _unprivileged() -> list[str]:
+    """Postgres refuses to run as root; Debian's package makes a user for it."""
+    if os.geteuid() != 0:
+        return []
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError:
+        pytest.skip("Postgres does not run as root and there is no user named postgres")
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a cluster that lives for this session, without a database name."""
+    prefix = _unprivileged()
+    home = tmp_path_factory.mktemp("postgres")
+    if prefix:
+        # pytest's directories are closed to others; the cluster's user must pass through them.
+        for directory in (home, *home.parents[:2]):
+            directory.chmod(directory.stat().st_mode | 0o011)
+        shutil.chown(home, "postgres", "postgres")
+    data = home / "data"
+    initdb = ["initdb", "--pgdata", str(data), "--auth=trust", "--username=sightline", "--no-sync", "--locale=C.UTF-8"]
+    subprocess.run(  # noqa: S603 -- our own program and arguments
+        [*prefix, *initdb], check=True, capture_output=True, cwd=home
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+    with (home / "server.log").open("ab") as log:
+        server = subprocess.Popen(  # noqa: S603 -- our own program and arguments
+            [*prefix, "postgres", "-D", str(data), "-p", str(port), *settings], stdout=log, stderr=log, cwd=home
+        )
+    wait_for_port(port, server)
+    yield f"postgresql://sightline@127.0.0.1:{port}"
+    server.send_signal(signal.SIGINT)
+    server.wait(timeout=30)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    return f"{postgres_server}/postgres"
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str, tmp_path: Path) -> Iterator[Database]:
+    """A database in a schema of its own."""
+    service = f"ledger_{abs(hash(str(tmp_path))):x}"
+    database = Database(postgres_url, service=service, busy_timeout_seconds=2.0)
+    database.migrate()
+    yield database
+    database.close()
