@@ -5,12 +5,17 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
-    """Replace `path` by `content` with permission bits `mode`; it is on disk when this returns."""
+def write_atomically(path: Path, content: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace `path` by `content` with permission bits `mode`; it is on disk when this returns.
+
+    `owner` is a user and a group id to hand the file to, which takes root; None keeps it ours.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
