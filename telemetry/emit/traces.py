@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
-from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 
 from telemetry.emit.spans import entry_of
 from telemetry.records import AttributeValue, Outcome, SpanEntry, SpanSink
@@ -119,7 +118,8 @@ class SpanPipeline(SpanProcessor):
 
     def shutdown(self) -> None:
         """Part of the SDK's interface; `close` is ours and has a deadline."""
-        self.close(_LAST_BACK_OFF_SECONDS)
+        if not self._closing:
+            self.close(_LAST_BACK_OFF_SECONDS)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Part of the SDK's interface; see `flush`."""
@@ -211,14 +211,6 @@ def tracer_provider(
     if processor is not None:
         provider.add_span_processor(processor)
     return provider
-
-
-def current_span_ids() -> tuple[str, str]:
-    """Trace and span id of the current span in hexadecimal, or two empty strings outside a span."""
-    context = get_current_span().get_span_context()
-    if not context.is_valid:
-        return "", ""
-    return format_trace_id(context.trace_id), format_span_id(context.span_id)
 
 
 def _call_if_alive(method: "weakref.WeakMethod[Callable[[], None]]") -> None:

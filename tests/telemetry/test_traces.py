@@ -9,10 +9,11 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from telemetry.emit.context import current_span_ids
 from telemetry.emit.otlp import OtlpSpanSink
 from telemetry.emit.propagation import extract, inject, traceparent
 from telemetry.emit.sampling import ForcedRoutesSampler
-from telemetry.emit.traces import SpanPipeline, current_span_ids, tracer_provider
+from telemetry.emit.traces import SpanPipeline, tracer_provider
 from telemetry.records import Outcome, SpanEntry
 from tests.fakes.otlp import Collector, running_collector
 
