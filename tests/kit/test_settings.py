@@ -67,7 +67,7 @@ def test_load_when_a_default_path_names_the_service_then_its_own_file_is_read(se
 def test_settings_when_loaded_then_they_cannot_be_changed(secrets_dir: Path) -> None:
     settings = load(ExampleSettings, {"SIGHTLINE_SECRETS_DIR": str(secrets_dir)})
     with pytest.raises(ValidationError, match="frozen"):
-        settings.env = "live"  # type: ignore[misc] -- that is what is tested
+        settings.env = "live"  # type: ignore[misc]  # that it is refused is what is tested
 
 
 def test_settings_when_shown_then_no_secret_appears(secrets_dir: Path) -> None:
