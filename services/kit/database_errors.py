@@ -35,6 +35,12 @@ class DatabaseBusyError(DatabaseError):
     code = "database_busy"
 
 
+class DatabaseReadOnlyError(DatabaseError):
+    """A write was tried where only reading is possible."""
+
+    code = "database_read_only"
+
+
 class DatabaseFullError(DatabaseError):
     """No space is left for the database."""
 
@@ -49,7 +55,10 @@ class DatabaseNewerError(StartError):
 
 _DAMAGED = (DatabaseUnreachableError, "The file {place} is damaged or no database. Restore it from a backup.")
 _LOCKED = (DatabaseBusyError, "The database {place} stayed locked by another writer. Try again.")
-_NOT_WRITABLE = (DatabaseUnreachableError, "The database {place} cannot be written. Check its owner and its mode.")
+_NOT_WRITABLE = (
+    DatabaseReadOnlyError,
+    "The database {place} cannot be written here. Check its owner and mode, and that no reading transaction writes.",
+)
 _SQLITE: dict[int, tuple[type[DatabaseError], str]] = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
@@ -105,6 +114,9 @@ def _of_postgres(error: psycopg.Error, place: str, password: str, *, lost: bool)
         return DatabaseBusyError(f"The database {place} could not give a lock or a connection in time. Try again.")
     if state == "53100":
         return DatabaseFullError(f"The disk that holds the database {place} is full. Free some space on it.")
+    if state == "25006":
+        kind, words = _NOT_WRITABLE
+        return kind(words.format(place=place))
     refused = state.startswith(("08", "28", "57P", "3D"))
     if refused or lost or (not state and isinstance(error, psycopg.OperationalError)):
         reason = " ".join(str(error).split()) or type(error).__name__

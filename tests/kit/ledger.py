@@ -15,6 +15,7 @@ class EntryPosted(Event):
     number: int
     amount: Decimal = Decimal(1)
     severity: str = "info"
+    status: str = "firing"
 
 
 class BookClosed(Event):
@@ -34,7 +35,7 @@ TABLE = (
         message="entry {number} of {amount} posted",
         fields=("number", "amount"),
         counters=(
-            Measure(metric=ALERTS_RECEIVED, labels={"severity": "severity", "status": "severity"}, value="amount"),
+            Measure(metric=ALERTS_RECEIVED, labels={"severity": "severity", "status": "status"}, value="amount"),
         ),
         gauges=(Measure(metric=OUTBOX_OLDEST, value="number"),),
     ),

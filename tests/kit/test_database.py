@@ -15,6 +15,7 @@ from services.kit.database_errors import (
     DatabaseBusyError,
     DatabaseError,
     DatabaseFullError,
+    DatabaseReadOnlyError,
     DatabaseUnreachableError,
     DatabaseUrlError,
 )
@@ -96,7 +97,7 @@ def test_transaction_when_open_then_pragma_is_set(database: Database, name: str,
 
 
 def test_write_when_reading_then_refused(notes: Database) -> None:
-    with pytest.raises(DatabaseUnreachableError, match="cannot be written"), notes.reading() as connection:
+    with pytest.raises(DatabaseReadOnlyError, match="cannot be written"), notes.reading() as connection:
         _add(connection, "smuggled")
 
 
