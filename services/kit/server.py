@@ -111,6 +111,7 @@ def _config(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
         app,
         lifespan="on",
         log_config=None,  # the telemetry's handler on the root logger takes the server's lines too
+        log_level=logging.WARNING,  # start and stop are told by ourselves
         access_log=False,  # spans and metrics hold the same without query strings
         proxy_headers=False,  # no proxy is trusted to say who calls
         server_header=False,
