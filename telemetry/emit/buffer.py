@@ -39,8 +39,9 @@ class LogBuffer:
 
     def put(self, entry: LogEntry) -> bool:
         """Add an entry. Returns False when one was lost for it: the oldest of a lower level, or the entry itself."""
-        rank = _AUDIT_RANK if entry[2].startswith(AUDIT_LOGGER) and is_audit(entry[2]) else _RANKS[entry[1]]
-        length = len(self)
+        rank = _RANKS[entry[1]] if not is_audit(entry[2]) else _AUDIT_RANK
+        a, b, c, d, e, f = self._queues
+        length = len(a) + len(b) + len(c) + len(d) + len(e) + len(f)
         kept_all = length < self._max_entries or self._evict_below(rank)
         if kept_all is not None:
             self._queues[rank].append(entry)

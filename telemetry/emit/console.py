@@ -100,7 +100,8 @@ def console_handler(
 
 
 def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False) if not value or re.search(r'[\s"=]', value) else value
+    text = json.dumps(value, ensure_ascii=False) if not value or re.search(r'[\s"=]', value) else value
+    return _CONTROL.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

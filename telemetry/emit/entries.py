@@ -30,7 +30,7 @@ class EntryMaker:
 
     def make(self, record: logging.LogRecord) -> LogEntry:
         """Return the entry of `record`, the one made earlier if there is one."""
-        attributes = vars(record)
+        attributes = record.__dict__
         known = attributes.get(_ENTRY)
         if known is not None and type(known) is LogEntry:
             return known
