@@ -67,9 +67,8 @@ def _look_for(component: Component, directories: Iterable[Path]) -> Found | Abse
     match component.source:
         case PythonModule(module=module):
             if importlib.util.find_spec(module) is None or importlib.util.find_spec(f"{module}.__main__") is None:
-                return Absent(
-                    component=component, reason=f"Python module {module} is not installed", remedy="run `make install`"
-                )
+                reason = f"this environment has no Python module {module} that can be run"
+                return Absent(component=component, reason=reason, remedy="run `make install`")
             return Found(component=component, program=Path(sys.executable), version="")
         case Program() as program:
             return _look_for_program(component, program, directories)

@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from services.console.stack.errors import StackError
@@ -13,7 +14,10 @@ from services.console.stack.status import ComponentStatus, PlatformStatus, alert
 
 _ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 30.0
-_PROMETHEUS_URL = f"http://{HOST}:9090"
+# Where the compose stack publishes what is read back.
+DOCKER_URLS = MappingProxyType(
+    {name: f"http://{HOST}:{port}" for name, port in (("prometheus", 9090), ("loki", 3100), ("tempo", 3200))}
+)
 _UNITS = {"B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 _SIZE = re.compile(r"([\d.]+)\s*([KMG]?i?B)", re.IGNORECASE)
 
@@ -79,7 +83,7 @@ class DockerPlatform:
         return PlatformStatus(
             mode="docker",
             components=tuple(sorted(components, key=lambda component: component.name)),
-            alerts=alerts_of(_PROMETHEUS_URL),
+            alerts=alerts_of(DOCKER_URLS["prometheus"]),
         )
 
     def _listing(self) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ def prepare_plan(
             remedy="; ".join(sorted({absent.remedy for absent in missing})),
         )
     for absent in discovery.absent:
-        progress.note(f"without {absent.component.name} ({absent.reason}): no {absent.component.lost}")
+        progress.note(f"without {absent.component.name} ({absent.reason}), lost: {absent.component.lost}")
     return make_plan(discovery.found, layout, known=components, settings=service_settings)
 
 

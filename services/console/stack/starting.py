@@ -81,7 +81,7 @@ class Starter:
             self._progress.ready(unit.name, time.monotonic() - self._began[unit.name])
 
     def _died(self, unit: Unit, state: ProcessState) -> StackError:
-        how = state.spawn_error or f"exit status {state.exit_status}"
+        how = f"exit status {state.exit_status}" if state.exit_status else state.spawn_error or "without an error"
         return StackError(
             f"{unit.name} ended while it was starting ({how})",
             remedy=f"its whole output is in {self._layout.log_file(unit.name)}",

@@ -142,11 +142,13 @@ def _firing(alert: _Alert) -> FiringAlert:
 
 def _component(unit: Unit, state: ProcessState | None, *, answered: bool, starts: int) -> ComponentStatus:
     is_up = state is not None and state.is_up
+    ready = is_up and answered
     return ComponentStatus(
         name=unit.name,
         purpose=unit.purpose,
-        state=state.state if state else "unknown",
-        ready=is_up and answered,
+        # For its first seconds the supervisor says "starting" of whatever has not ended.
+        state="running" if ready else state.state if state else "unknown",
+        ready=ready,
         port=unit.port,
         uptime_seconds=state.uptime_seconds if state and is_up else None,
         restarts=max(0, starts - 1),

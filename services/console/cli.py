@@ -1,0 +1,89 @@
+"""The `sightline` command."""
+
+import functools
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from services.console.commands import checking, reading, running
+from services.console.commands.context import make_operator
+from services.console.stack.components import Component
+from services.console.stack.errors import StackError
+from services.console.stack.inventory import COMPONENTS
+from services.kit.clock import Clock, SystemClock
+from services.kit.settings import SettingsError
+from telemetry.query.errors import QueryError
+
+_HELP = """Run Sightline and look into it.
+
+Exit codes: 0 done and well; 1 something is not well or did not work; 2 wrong usage or settings; 3 nothing runs; \
+130 stopped with Ctrl-C.
+"""
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+def build(
+    components: Sequence[Component] = COMPONENTS, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+) -> typer.Typer:
+    """The command over a table of components; the machine's own clock and environment unless others are given."""
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+    @app.callback(help=_HELP)
+    def start(context: typer.Context) -> None:
+        # Made by the command that runs: help is shown whatever the settings are.
+        context.obj = functools.partial(
+            make_operator, components, clock or SystemClock(), os.environ if environ is None else environ
+        )
+
+    for command in (
+        running.up,
+        running.down,
+        running.status,
+        reading.logs,
+        reading.trace,
+        reading.alerts,
+        checking.doctor,
+    ):
+        app.command()(command)
+    return app
+
+
+def main() -> None:
+    """Run the command of this process's arguments and exit with its code; no failure shows a traceback."""
+    sys.exit(run(build()))
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit code; says on standard error what went wrong and what to do."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else _FAILED
+    except StackError as error:
+        _say(errors, error.message, remedy=error.remedy, detail=error.detail)
+    except QueryError as error:
+        _say(errors, str(error))
+    except SettingsError as error:
+        _say(errors, error.detail)
+        return _USAGE
+    except KeyboardInterrupt:
+        _say(errors, "stopped by Ctrl-C")
+        return _INTERRUPTED
+    return _FAILED
+
+
+def _say(console: Console, message: str, *, remedy: str = "", detail: str = "") -> None:
+    if detail:
+        console.print(Text(detail, "dim"), soft_wrap=True)
+    console.print(Text.assemble(("sightline: ", "bold red"), message), soft_wrap=True)
+    if remedy:
+        console.print(Text(f"what to do: {remedy}"), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
