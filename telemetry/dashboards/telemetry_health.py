@@ -186,22 +186,6 @@ def _telemetry() -> tuple[Panel, ...]:
                 Target(query=rate(catalogue.TELEMETRY_REPLAYED), legend="{{service_name}} replayed"),
             ),
         ),
-        TimeSeries(
-            title="Redacted and undeclared",
-            description="Secrets blanked out of log lines and label values that nobody declared, per five minutes.",
-            unit=Unit.COUNT,
-            targets=(
-                Target(
-                    query=increase(catalogue.TELEMETRY_REDACTIONS, (SERVICE, "pattern"), window="5m") + " > 0",
-                    legend="{{service_name}} {{pattern}}",
-                ),
-                Target(
-                    query=increase(catalogue.METRIC_UNDECLARED, window="5m") + " > 0",
-                    legend="{{service_name}} undeclared",
-                ),
-            ),
-            empty="nothing was redacted",
-        ),
     )
 
 
@@ -231,6 +215,7 @@ def _events() -> tuple[Panel, ...]:
                     legend="{{consumer}} handles",
                 ),
             ),
+            width=12,
             empty="no fact was handled",
         ),
         TimeSeries(
@@ -245,6 +230,7 @@ def _events() -> tuple[Panel, ...]:
                 ),
                 Target(query=current(catalogue.OUTBOX_OLDEST), legend="{{service_name}} oldest", unit=Unit.SECONDS),
             ),
+            width=12,
         ),
     )
 
