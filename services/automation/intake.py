@@ -63,6 +63,7 @@ def fact(alert: Alert, *, received_at: datetime) -> AlertFired | AlertResolved:
         "fingerprint": alert.fingerprint,
         "alert_name": alert.name,
         "severity": alert.severity,
+        "status": alert.status,
         "service_name": alert.service_name,
         "summary": alert.summary,
         "starts_at": alert.starts_at,

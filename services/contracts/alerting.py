@@ -42,10 +42,19 @@ class Alert(BaseModel):
     ends_at: AwareDatetime | None
 
 
+class AlertList(BaseModel):
+    """Alerts, the newest first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alerts: tuple[Alert, ...]
+
+
 class _AlertFact(Event):
     fingerprint: str
     alert_name: str
     severity: Severity
+    status: AlertStatus
     service_name: str
     summary: str
     starts_at: AwareDatetime
@@ -71,7 +80,7 @@ class AlertingFellSilent(Event):
     event_type: ClassVar[str] = "alerting.alerting_fell_silent"
 
     last_heard_at: AwareDatetime
-    silent_seconds: float
+    silence_limit_seconds: float
 
 
 class AlertingHeardAgain(Event):
@@ -79,4 +88,4 @@ class AlertingHeardAgain(Event):
 
     event_type: ClassVar[str] = "alerting.alerting_heard_again"
 
-    silent_seconds: float
+    silent_for_seconds: float

@@ -1,0 +1,38 @@
+"""Where the automation service is put together."""
+
+from functools import partial
+from pathlib import Path
+
+from services.automation.alerts import AlertDesk
+from services.automation.api import LOCAL_SLACK_PATH, WEBHOOK_TOKEN, alert_router, local_slack_router
+from services.automation.instruments import TABLE
+from services.automation.notify import SlackNotifier, announcing_consumer
+from services.automation.settings import AutomationSettings
+from services.automation.watchdog import listening
+from services.kit.app import ServiceApp
+from services.kit.chassis import Chassis
+from services.kit.clock import Clock
+
+_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+_LISTENINGS_PER_LIMIT = 20  # a silence is noticed at most a twentieth of the limit late
+
+
+def build(settings: AutomationSettings, *, clock: Clock | None = None) -> ServiceApp:
+    """Make the application. Raises `StartError` or `DatabaseError`."""
+    chassis = Chassis.open(settings, migrations=[_MIGRATIONS], instruments=TABLE, clock=clock)
+    desk = AlertDesk(
+        chassis.facts,
+        chassis.database,
+        chassis.telemetry.metrics,
+        chassis.clock,
+        silence_limit=settings.silence_limit,
+    )
+    desk.open()
+    return chassis.create_app(
+        "Sightline automation",
+        routers=[alert_router(desk), local_slack_router()],
+        consumers=[announcing_consumer(SlackNotifier(settings.slack_webhook_url))],
+        fixed_tokens={WEBHOOK_TOKEN: settings.alertmanager_token},
+        open_paths=frozenset({LOCAL_SLACK_PATH}),
+        background=[partial(listening, desk, every_seconds=settings.watchdog_silence_seconds / _LISTENINGS_PER_LIMIT)],
+    )
