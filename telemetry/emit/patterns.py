@@ -41,10 +41,11 @@ _REST_OF_LINE = re.compile(
 # "Bearer" before an ordinary word is prose ("bearer authentication failed"); a token holds a digit or is long.
 _BEARER = re.compile(r"(?P<key>bearer\s{1,3})(?=\S*\d|\S{16})[^\s\"',;]+", _TEXT)
 # A seed of one-time codes. Sixteen capitals alone may be a word, so a digit or twenty-six letters are asked for;
-# brokers also print seeds in groups of four.
+# brokers also print seeds in groups of four, where one whole group must hold a digit: tickers have four letters too.
 _BASE32 = re.compile(
     r"(?=[A-Z]*[2-7])[A-Z2-7]{16,}=*|[A-Z]{26,}=*"
-    r"|(?=[A-Z -]{0,80}[2-7])[A-Z2-7]{4}(?:[ -][A-Z2-7]{4}){3,}(?:[ -][A-Z2-7]{1,3})?"
+    r"|(?=(?:[A-Z]{4}[ -]){0,7}(?=[A-Z2-7]{4}(?![A-Za-z0-9]))[A-Z]{0,3}[2-7])"
+    r"[A-Z2-7]{4}(?:[ -][A-Z2-7]{4}){3,}(?:[ -][A-Z2-7]{1,3}(?![A-Za-z0-9]))?"
 )
 _BROKER_KEY = re.compile(r"(?<![A-Za-z0-9])(?:PK|AK|CK)[A-Z0-9]{18,24}(?![A-Za-z0-9])")
 _CODE_WORD = r"(?:(?<![a-z])(?:pass[ _-]?)?codes?(?![a-z])|(?<![a-z])t?otp(?![a-z])|(?<![a-z0-9])2fa(?![a-z]))"
