@@ -183,7 +183,7 @@ def test_up_when_a_component_dies_then_its_last_words_are_shown_and_nothing_is_l
     write_program(tmp_path / "bin", "page", behaviour=DIES)
     parts = (component("bus", free_port()), component("page", free_port(), depends_on=("bus",)))
 
-    with pytest.raises(StackError, match=r"page ended while it was starting \(exit status 3\)") as caught:
+    with pytest.raises(StackError, match="page ended while it was starting") as caught:
         NativePlatform(layout, RecordingProgress()).up(plan_maker(layout, tmp_path / "bin", parts), timeout_seconds=20)
 
     assert caught.value.detail == "the ledger cannot be opened"

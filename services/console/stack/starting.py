@@ -81,9 +81,11 @@ class Starter:
             self._progress.ready(unit.name, time.monotonic() - self._began[unit.name])
 
     def _died(self, unit: Unit, state: ProcessState) -> StackError:
-        how = f"exit status {state.exit_status}" if state.exit_status else state.spawn_error or "without an error"
+        # Of a component that ends soon after its start, the supervisor keeps no exit status.
+        spawn_error = "" if state.spawn_error.startswith("Exited too quickly") else state.spawn_error
+        how = spawn_error or (f"exit status {state.exit_status}" if state.exit_status else "")
         return StackError(
-            f"{unit.name} ended while it was starting ({how})",
+            f"{unit.name} ended while it was starting" + (f" ({how})" if how else ""),
             remedy=f"its whole output is in {self._layout.log_file(unit.name)}",
             detail=self._output(unit),
         )

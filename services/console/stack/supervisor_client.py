@@ -140,8 +140,11 @@ class _UnixConnection(http.client.HTTPConnection):
 class _UnixTransport(xmlrpc.client.Transport):
     def __init__(self, path: Path, timeout_seconds: float) -> None:
         super().__init__()
-        self._path = path
-        self._timeout_seconds = timeout_seconds
+        self._unix = _UnixConnection(path, timeout_seconds)
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002 -- the base's signature
-        return _UnixConnection(self._path, self._timeout_seconds)
+        return self._unix
+
+    def close(self) -> None:
+        self._unix.close()
+        super().close()
