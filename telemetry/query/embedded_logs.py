@@ -4,8 +4,9 @@ import json
 import sqlite3
 from typing import NamedTuple
 
+from telemetry.query.checks import nanoseconds
 from telemetry.query.embedded_pool import ReadPool
-from telemetry.query.ports import LogLine, LogQuery, Results, nanoseconds
+from telemetry.query.ports import LogLine, LogQuery, Results
 from telemetry.sinks.embedded_rows import id_text, searchable, unpack_fields
 
 TRIGRAM_LETTERS = 3

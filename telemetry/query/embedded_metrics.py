@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NoReturn
 
+from telemetry.query.checks import nanoseconds
 from telemetry.query.embedded_pool import ReadPool
 from telemetry.query.errors import ExemplarsUnavailableError
-from telemetry.query.ports import Exemplar, Results, Series, SeriesQuery, nanoseconds
+from telemetry.query.ports import Exemplar, Results, Series, SeriesQuery
 from telemetry.sinks.embedded_rows import storable, unpack_labels
 
 LOOK_BACK_MS = 300_000

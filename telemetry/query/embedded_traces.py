@@ -2,8 +2,9 @@
 
 import math
 
+from telemetry.query.checks import check_trace_id, nanoseconds
 from telemetry.query.embedded_pool import ReadPool
-from telemetry.query.ports import Results, Trace, TraceQuery, TraceSummary, check_trace_id, nanoseconds, trace_of
+from telemetry.query.ports import Results, Trace, TraceQuery, TraceSummary, trace_of
 from telemetry.sinks.embedded_rows import span_from_row, storable
 
 MAX_SPANS = 10_000

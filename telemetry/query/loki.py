@@ -3,7 +3,8 @@
 from typing import Any
 
 from telemetry.query.backend import Backend
-from telemetry.query.ports import LogLine, LogQuery, Results, nanoseconds
+from telemetry.query.checks import nanoseconds
+from telemetry.query.ports import LogLine, LogQuery, Results
 from telemetry.query.quoting import any_of, quoted
 
 PAGE_LINES = 5_000  # Loki's default for `max_entries_limit_per_query`

@@ -6,26 +6,28 @@ Every reader may raise the errors of `telemetry.query.errors` and gives up after
 """
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol, TypeVar
 
+from telemetry.query.checks import (
+    LABEL_NAME,
+    LEVELS,
+    MAX_LINES,
+    MAX_POINTS,
+    MAX_TRACES,
+    METRIC_NAME,
+    STATUSES,
+    check_limit,
+    check_name,
+    check_one_of,
+    check_trace_id,
+    check_window,
+)
 from telemetry.query.errors import InvalidQueryError
 from telemetry.records import SpanEntry
 from telemetry.sinks.embedded_rows import storable
-
-LEVELS = ("debug", "info", "warning", "error", "critical")
-STATUSES = ("unset", "ok", "error")
-MAX_LINES = 50_000
-MAX_TRACES = 1_000
-MAX_POINTS = 11_000  # Prometheus refuses more points in one series; the embedded reader keeps to the same bound
-
-_TRACE_ID = re.compile(r"[0-9a-f]{32}\Z")
-_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
 
@@ -36,44 +38,6 @@ class Results(list[T]):
     def __init__(self, items: Iterable[T] = (), *, truncated: bool = False) -> None:
         super().__init__(items)
         self.truncated = truncated
-
-
-def nanoseconds(moment: datetime) -> int:
-    """Nanoseconds since the Unix epoch, exact to the microsecond a datetime holds."""
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
-
-
-def check_trace_id(trace_id: str) -> str:
-    """The id in lower case; raises InvalidQueryError unless it is 32 hexadecimal digits."""
-    lowered = trace_id.lower()
-    if not _TRACE_ID.match(lowered):
-        raise InvalidQueryError(f"a trace id is 32 hexadecimal digits, not {trace_id[:80]!r}")
-    return lowered
-
-
-def _check_window(start: datetime, end: datetime) -> None:
-    if start.tzinfo is None or end.tzinfo is None:
-        raise InvalidQueryError("start and end need a time zone; use aware datetimes")
-    if start >= end:
-        raise InvalidQueryError(f"start ({start.isoformat()}) must be before end ({end.isoformat()})")
-    if start < _EPOCH:
-        raise InvalidQueryError(f"start ({start.isoformat()}) is before 1970; give a later one")
-
-
-def _check_limit(limit: int, most: int) -> None:
-    if not 1 <= limit <= most:
-        raise InvalidQueryError(f"limit must be between 1 and {most}, not {limit}")
-
-
-def _check_name(name: str, pattern: re.Pattern[str], what: str) -> None:
-    if not pattern.match(name):
-        raise InvalidQueryError(f"{name[:80]!r} is not a {what} name; it must match {pattern.pattern[:-2]}")
-
-
-def _check_one_of(values: Iterable[str], known: Sequence[str], what: str) -> None:
-    for value in values:
-        if value not in known:
-            raise InvalidQueryError(f"{value[:80]!r} is not a {what}; use one of {', '.join(known)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +69,11 @@ class LogQuery:
     newest_first: bool = True
 
     def __post_init__(self) -> None:
-        _check_window(self.start, self.end)
-        _check_limit(self.limit, MAX_LINES)
-        _check_one_of(self.levels, LEVELS, "level")
+        check_window(self.start, self.end)
+        check_limit(self.limit, MAX_LINES)
+        check_one_of(self.levels, LEVELS, "level")
         if self.min_level is not None:
-            _check_one_of((self.min_level,), LEVELS, "level")
+            check_one_of((self.min_level,), LEVELS, "level")
             if self.levels:
                 raise InvalidQueryError("give levels or min_level, not both")
         if not all(self.services):
@@ -119,7 +83,7 @@ class LogQuery:
         if self.trace_id is not None:
             object.__setattr__(self, "trace_id", check_trace_id(self.trace_id))
         if self.has_field is not None:
-            _check_name(self.has_field, _LABEL, "field")
+            check_name(self.has_field, LABEL_NAME, "field")
         object.__setattr__(self, "text", storable(self.text))
 
     def wanted_levels(self) -> tuple[str, ...]:
@@ -200,10 +164,10 @@ class TraceQuery:
     limit: int = 100
 
     def __post_init__(self) -> None:
-        _check_window(self.start, self.end)
-        _check_limit(self.limit, MAX_TRACES)
+        check_window(self.start, self.end)
+        check_limit(self.limit, MAX_TRACES)
         if self.status is not None:
-            _check_one_of((self.status,), STATUSES, "span status")
+            check_one_of((self.status,), STATUSES, "span status")
         duration = self.min_duration_seconds
         if duration is not None and not (math.isfinite(duration) and 0 <= duration <= 1e6):  # noqa: PLR2004 -- 11 days
             raise InvalidQueryError(f"min_duration_seconds must be between 0 and 1,000,000, not {duration}")
@@ -236,11 +200,11 @@ class SeriesQuery:
     limit: int = 1_000
 
     def __post_init__(self) -> None:
-        _check_name(self.metric, _METRIC, "metric")
+        check_name(self.metric, METRIC_NAME, "metric")
         for name in self.labels:
-            _check_name(name, _LABEL, "label")
-        _check_window(self.start, self.end)
-        _check_limit(self.limit, 10_000)
+            check_name(name, LABEL_NAME, "label")
+        check_window(self.start, self.end)
+        check_limit(self.limit, 10_000)
         if not (math.isfinite(self.step_seconds) and self.step_seconds >= 0.001):  # noqa: PLR2004 -- one millisecond
             raise InvalidQueryError(f"step_seconds must be at least 0.001, not {self.step_seconds}")
         points = (self.end - self.start).total_seconds() / self.step_seconds
@@ -303,8 +267,3 @@ class MetricReader(Protocol):
 
     def close(self) -> None:
         """Release connections; a later call may open them again."""
-
-
-def check_selector(metric: str, labels: Mapping[str, str], start: datetime, end: datetime) -> None:
-    """Raises InvalidQueryError unless the selector and the window can be asked for."""
-    SeriesQuery(metric=metric, labels=labels, start=start, end=end, step_seconds=(end - start).total_seconds() or 1.0)

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from telemetry.query.backend import Backend
-from telemetry.query.ports import Exemplar, Results, Series, SeriesQuery, check_selector, nanoseconds
+from telemetry.query.checks import check_exemplar_question, nanoseconds
+from telemetry.query.ports import Exemplar, Results, Series, SeriesQuery
 from telemetry.query.quoting import quoted
 from telemetry.sinks.embedded_rows import storable
 
@@ -35,7 +36,7 @@ class PrometheusReader:
 
     def exemplars(self, metric: str, labels: Mapping[str, str], start: datetime, end: datetime) -> Results[Exemplar]:
         """Exemplars, oldest first; none when Prometheus runs without exemplar storage."""
-        check_selector(metric, labels, start, end)
+        check_exemplar_question(metric, labels, start, end)
         params = {"query": selector(metric, labels), "start": _seconds(start), "end": _seconds(end)}
         found = self._ask(
             "/api/v1/query_exemplars",

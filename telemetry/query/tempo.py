@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from telemetry.query.backend import Backend
-from telemetry.query.ports import Results, Trace, TraceQuery, TraceSummary, check_trace_id, nanoseconds, trace_of
+from telemetry.query.checks import check_trace_id, nanoseconds
+from telemetry.query.ports import Results, Trace, TraceQuery, TraceSummary, trace_of
 from telemetry.query.quoting import quoted
 from telemetry.query.tempo_json import hexadecimal, spans_of
 from telemetry.sinks.embedded_rows import storable

@@ -3,27 +3,21 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
+from telemetry.query.checks import check_trace_id, nanoseconds
 from telemetry.query.errors import QueryError
 from telemetry.query.open import Readers
-from telemetry.query.ports import (
-    LogLine,
-    LogQuery,
-    Results,
-    Series,
-    SeriesQuery,
-    TraceQuery,
-    check_trace_id,
-    nanoseconds,
-)
+from telemetry.query.ports import LogLine, LogQuery, Results, Series, SeriesQuery, TraceQuery
 from telemetry.records import SpanEntry
 
 FACT_FIELD = "event_type"
 MAX_TRACES = 50
 MAX_STEPS = 1_000
 MIN_STEP_SECONDS = 15.0
+# A span that failed in the window may belong to a trace that began before it.
+LONGEST_TRACE = timedelta(minutes=10)
 _NS = 1_000_000_000
 
 T = TypeVar("T")
@@ -175,7 +169,9 @@ class _Asked:
         found: dict[str, None] = {}
         truncated = False
         for service in base.services or (None,):
-            query = TraceQuery(start=base.start, end=base.end, service=service, status="error", limit=MAX_TRACES)
+            query = TraceQuery(
+                start=base.start - LONGEST_TRACE, end=base.end, service=service, status="error", limit=MAX_TRACES
+            )
             summaries = self._readers.traces.search(query)
             truncated = truncated or summaries.truncated
             found.update(dict.fromkeys(summary.trace_id for summary in summaries))
@@ -197,14 +193,12 @@ def _narrowed(base: LogQuery, *, min_level: str | None = None, has_field: str | 
 
 def _of_line(line: LogLine) -> Moment:
     fact = line.field(FACT_FIELD)
-    event_id = line.field("event_id")
-    if fact:
-        reference = f"event:{event_id}" if event_id else f"event_type:{fact}"
-    else:
+    if not fact:
         reference = f"logger:{line.logger}"
-    return Moment(
-        line.time_ns, "fact" if fact else "log", line.service_name, line.level, line.line, reference, line.trace_id
-    )
+        return Moment(line.time_ns, "log", line.service_name, line.level, line.line, reference, line.trace_id)
+    event_id = line.field("event_id")
+    reference = f"event:{event_id}" if event_id else f"event_type:{fact}"
+    return Moment(line.time_ns, "fact", line.service_name, line.level, line.line, reference, line.trace_id)
 
 
 def _of_span(span: SpanEntry) -> Moment:

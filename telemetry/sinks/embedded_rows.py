@@ -53,7 +53,7 @@ def log_row(entry: LogEntry, stream_id: int) -> LogRow:
         identity = "\x1f".join((entry.trace_id, entry.span_id, packed or "", entry.line)).encode()
     except UnicodeEncodeError:
         clean = tuple((storable(name), storable(value)) for name, value in entry.fields)
-        return log_row(entry._replace(line=storable(line), fields=clean), stream_id)
+        return log_row(entry._replace(line=storable(entry.line), fields=clean), stream_id)
     digest = int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "big", signed=True)
     return (entry.time_ns, stream_id, digest, trace_id, span_id, entry.line, packed)
 
