@@ -20,7 +20,9 @@ from services.kit.tables import OUTBOX
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
+class Recorded:
+    """An event on its way into the outbox, with what telemetry will say of it."""
+
     envelope: Envelope
     written: str
     statement: Statement
@@ -31,12 +33,14 @@ class Transaction:
 
     Attributes:
         connection: For the service's own statements.
+        recorded: What was stated so far.
     """
 
-    def __init__(self, connection: Connection, prepare: Callable[[Event], _Recorded]) -> None:
+    def __init__(self, connection: Connection, prepare: Callable[[Event], Recorded]) -> None:
         self.connection = connection
         self._prepare = prepare
-        self._recorded: list[_Recorded] = []
+        self.recorded: list[Recorded] = []
+        self._written = 0
 
     def record(self, event: Event) -> EventId:
         """State a fact about this transaction's changes.
@@ -46,15 +50,16 @@ class Transaction:
             EnvelopeTooLargeError: The event is too large to travel.
         """
         recorded = self._prepare(event)
-        self._recorded.append(recorded)
+        self.recorded.append(recorded)
         return recorded.envelope.event_id
 
-    def write_outbox(self) -> list[_Recorded]:
-        """Write what was recorded, as the last thing before the commit."""
-        if self._recorded:
-            _hold_subjects(self.connection, {recorded.envelope.subject for recorded in self._recorded})
-            self.connection.execute(insert(OUTBOX), [_row(recorded) for recorded in self._recorded])
-        return self._recorded
+    def write_outbox(self) -> None:
+        """Write what was recorded since the last call; the transaction does so as the last thing before its commit."""
+        unwritten = self.recorded[self._written :]
+        self._written = len(self.recorded)
+        if unwritten:
+            _hold_subjects(self.connection, {recorded.envelope.subject for recorded in unwritten})
+            self.connection.execute(insert(OUTBOX), [_row(recorded) for recorded in unwritten])
 
 
 class Facts:
@@ -105,20 +110,20 @@ class Facts:
         with self._database.transaction(durable=durable) as connection:
             transaction = Transaction(connection, self._prepare)
             yield transaction
-            recorded = transaction.write_outbox()
-        for each in recorded:
-            self._speak_of(each)
-        if recorded:
+            transaction.write_outbox()
+        for recorded in transaction.recorded:
+            self._speak_of(recorded)
+        if transaction.recorded:
             for listener in self._listeners:
                 listener()
 
-    def _prepare(self, event: Event) -> _Recorded:
+    def _prepare(self, event: Event) -> Recorded:
         # Whatever can fail fails here: after the commit nothing may be left to fail.
         statement = self._instruments.statement(event)
         envelope = seal(event, event_id=self._ids.event_id(), occurred_at=self._clock.now(), source=self._source)
-        return _Recorded(envelope, to_json(envelope), statement)
+        return Recorded(envelope, to_json(envelope), statement)
 
-    def _speak_of(self, recorded: _Recorded) -> None:
+    def _speak_of(self, recorded: Recorded) -> None:
         envelope, statement = recorded.envelope, recorded.statement
         for observation in statement.observations:
             observation.apply(self._metrics)
@@ -133,7 +138,7 @@ class Facts:
         )
 
 
-def _row(recorded: _Recorded) -> dict[str, object]:
+def _row(recorded: Recorded) -> dict[str, object]:
     envelope = recorded.envelope
     return {
         "event_id": envelope.event_id,

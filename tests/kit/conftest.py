@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -140,32 +141,39 @@ def _unprivileged() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of a cluster that lives for this session, without a database name."""
     prefix = _unprivileged()
-    home = tmp_path_factory.mktemp("postgres")
-    if prefix:
-        # pytest's directories are closed to others; the cluster's user must pass through them.
-        for directory in (home, *home.parents[:2]):
-            directory.chmod(directory.stat().st_mode | 0o011)
-        shutil.chown(home, "postgres", "postgres")
-    data = home / "data"
-    initdb = ["initdb", "--pgdata", str(data), "--auth=trust", "--username=sightline", "--no-sync", "--locale=C.UTF-8"]
-    subprocess.run(  # noqa: S603 -- our own program and arguments
-        [*prefix, *initdb], check=True, capture_output=True, cwd=home
+    # Not under pytest's own directory: that one is closed to every other user.
+    with tempfile.TemporaryDirectory(prefix="sightline-postgres-") as name:
+        home = Path(name)
+        if prefix:
+            shutil.chown(home, "postgres", "postgres")
+        _initialise(prefix, home)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        command = [*prefix, "postgres", "-D", str(home / "data"), "-p", str(port), *settings]
+        with (home / "server.log").open("ab") as log:
+            server = subprocess.Popen(  # noqa: S603 -- our own program and arguments
+                command, stdout=log, stderr=log, cwd=home
+            )
+        try:
+            wait_for_port(port, server)
+            yield f"postgresql://sightline@127.0.0.1:{port}"
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=30)
+
+
+def _initialise(prefix: list[str], home: Path) -> None:
+    command = [*prefix, "initdb", "--pgdata", str(home / "data"), "--auth=trust", "--username=sightline", "--no-sync"]
+    made = subprocess.run(  # noqa: S603 -- our own program and arguments
+        [*command, "--locale=C.UTF-8"], check=False, capture_output=True, text=True, cwd=home
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-    with (home / "server.log").open("ab") as log:
-        server = subprocess.Popen(  # noqa: S603 -- our own program and arguments
-            [*prefix, "postgres", "-D", str(data), "-p", str(port), *settings], stdout=log, stderr=log, cwd=home
-        )
-    wait_for_port(port, server)
-    yield f"postgresql://sightline@127.0.0.1:{port}"
-    server.send_signal(signal.SIGINT)
-    server.wait(timeout=30)
+    if made.returncode:
+        pytest.fail(f"initdb failed: {made.stderr}")
 
 
 @pytest.fixture

@@ -1,0 +1,87 @@
+"""The table of instruments is complete and right, or the service does not start."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.kit.instruments import Instrument, InstrumentError, Instruments, Measure
+from telemetry.catalogue import ALERTS_RECEIVED, EVENT_LAG, EVENTS_RECORDED, OUTBOX_OLDEST
+from tests.kit.ledger import TABLE, BookClosed, EntryPosted, PageTorn
+
+_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def _row(**changes: object) -> Instrument:
+    return Instrument(**{"event": EntryPosted, "level": "info", "message": "posted", **changes})  # type: ignore[arg-type]
+
+
+def test_make_when_a_stated_event_has_no_row_then_refused() -> None:
+    with pytest.raises(InstrumentError, match=r"No row .* ledger\.page_torn"):
+        Instruments(TABLE, stated=(EntryPosted, PageTorn))
+
+
+def test_make_when_every_stated_event_has_a_row_then_accepted() -> None:
+    assert Instruments(TABLE, stated=(EntryPosted, BookClosed)).event_types == (
+        "ledger.entry_posted",
+        "ledger.book_closed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (_row(message="{nowhere}"), "'nowhere', which the event does not have"),
+        (_row(fields=("nowhere",)), "'nowhere', which the event does not have"),
+        (_row(gauges=(Measure(metric=OUTBOX_OLDEST, value="nowhere"),)), "'nowhere', which the event does not have"),
+        (_row(counters=(Measure(metric=OUTBOX_OLDEST),)), "lists sightline_outbox_oldest_age_seconds as a counter"),
+        (_row(counters=(Measure(metric=ALERTS_RECEIVED),)), r"must set the labels \['severity', 'status'\]"),
+        (
+            _row(counters=(Measure(metric=ALERTS_RECEIVED, labels={"severity": "x", "status": "status"}),)),
+            "'x', which the event does not have",
+        ),
+        (_row(histograms=(Measure(metric=EVENT_LAG, labels={"consume": "subject"}),)), "must set the labels"),
+    ],
+)
+def test_make_when_a_row_is_wrong_then_refused_with_words(row: Instrument, words: str) -> None:
+    with pytest.raises(InstrumentError, match=words):
+        Instruments((row,))
+
+
+def test_make_when_an_event_has_two_rows_then_refused() -> None:
+    with pytest.raises(InstrumentError, match="two rows"):
+        Instruments((_row(), _row()))
+
+
+def test_state_when_event_has_no_row_then_refused() -> None:
+    with pytest.raises(InstrumentError, match=r"ledger\.page_torn"):
+        Instruments(TABLE).statement(PageTorn(subject="p1"))
+
+
+def test_state_when_event_has_a_row_then_message_and_fields_hold_its_values() -> None:
+    statement = Instruments(TABLE).statement(EntryPosted(subject="b1", number=7, amount=Decimal("2.50")))
+    assert (statement.message, dict(statement.fields)) == (
+        "entry 7 of 2.50 posted",
+        {"subject": "b1", "number": "7", "amount": "2.50"},
+    )
+
+
+def test_state_when_event_has_a_row_then_it_is_counted() -> None:
+    statement = Instruments(TABLE).statement(EntryPosted(subject="b1", number=7))
+    counted = statement.observations[0]
+    assert (counted.metric, counted.labels) == (EVENTS_RECORDED, {"event_type": "ledger.entry_posted"})
+
+
+@given(st.timedeltas(min_value=timedelta(days=-10), max_value=timedelta(days=10)))
+def test_state_when_value_is_a_time_then_gauge_gets_unix_seconds(offset: timedelta) -> None:
+    at = _NOON + offset
+    statement = Instruments(TABLE).statement(BookClosed(subject="b1", closed_at=at))
+    assert statement.observations[-1].value == at.timestamp()
+
+
+def test_state_when_value_is_no_number_then_refused_before_anything_is_written() -> None:
+    table = (_row(gauges=(Measure(metric=OUTBOX_OLDEST, value="severity"),)),)
+    with pytest.raises(InstrumentError, match="no number"):
+        Instruments(table).statement(EntryPosted(subject="b1", number=7))
