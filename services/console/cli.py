@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.console.commands import checking, reading, running
+from services.console.commands import alerting, checking, reading, running
 from services.console.commands.context import make_operator
 from services.console.stack.components import Component
 from services.console.stack.errors import StackError
@@ -45,7 +45,7 @@ def build(
         running.status,
         reading.logs,
         reading.trace,
-        reading.alerts,
+        alerting.alerts,
         checking.doctor,
     ):
         app.command()(command)

@@ -76,22 +76,22 @@ def write_program(directory: Path, name: str, *, behaviour: str = SERVES, says: 
     return path
 
 
-def component(name: str, port: int, *, depends_on: tuple[str, ...] = (), **changes: object) -> Component:
+def component(name: str, port: int, *, depends_on: tuple[str, ...] = (), service: bool = False) -> Component:
     """A component that `write_program` has a program for."""
-    values: dict[str, object] = {
-        "name": name,
-        "purpose": f"test part {name}",
-        "source": Program(
+    return Component(
+        name=name,
+        purpose=f"test part {name}",
+        source=Program(
             names=(name,), version_arguments=("--version",), expected=f"{name}, version", remedy=f"write {name} anew"
         ),
-        "command": ("{program}", "{port}"),
-        "ports": {name: port},
-        "ready": "http://{host}:{port}/",
-        "depends_on": depends_on,
-        "stop_seconds": 2,
-        "required": True,
-    }
-    return Component(**(values | changes))  # type: ignore[arg-type] -- the values of a table
+        command=("{program}", "{port}"),
+        ports={name: port},
+        ready="http://{host}:{port}/",
+        depends_on=depends_on,
+        service=service,
+        stop_seconds=2,
+        required=True,
+    )
 
 
 def layout_in(directory: Path, *, root: Path | None = None, port_offset: int = 0) -> Layout:

@@ -1,4 +1,4 @@
-"""`sightline logs`, `trace` and `alerts`: what telemetry tells, read back."""
+"""`sightline logs` and `trace`: what telemetry tells, read back."""
 
 import json
 import re
@@ -12,13 +12,11 @@ import typer
 from rich.text import Text
 
 from services.console.commands.context import Operator, operator_of
-from services.console.commands.render import LEVEL_STYLES, Cell, columns, header, moment
-from services.console.commands.running import look
+from services.console.commands.render import LEVEL_STYLES, moment
 from services.console.commands.trace_tree import trace_text
 from services.console.stack.docker import DOCKER_URLS
 from services.console.stack.errors import StackError
 from services.console.stack.layout import HOST
-from services.console.stack.status import FiringAlert
 from telemetry.query.checks import check_trace_id
 from telemetry.query.open import Readers, ReadersOptions, open_readers
 from telemetry.query.ports import LogLine, LogQuery
@@ -64,7 +62,7 @@ def logs(  # noqa: PLR0913 -- each parameter is one of the command's options
             limit=limit,
         )
         found = readers.logs.search(query)
-        if found.truncated:
+        if found.truncated and not as_json:
             operator.progress.note(f"(the newest {limit:,} lines; `--limit` shows more)")
         for line in reversed(found):
             _print_line(operator, line, as_json=as_json)
@@ -98,25 +96,6 @@ def trace(
             " was not sampled, or is older than the retention, leaves nothing",
         )
     operator.out.print(trace_text(trace_id, found, lines), soft_wrap=True)
-
-
-def alerts(context: typer.Context) -> None:
-    """Show the alerts that fire now. Exit code 1 when one of severity critical or warning does."""
-    operator = operator_of(context)
-    platform = look(operator)
-    if platform is None:
-        raise StackError("the platform does not run", remedy="run `sightline up`")
-    if platform.alerts is None:
-        raise StackError(
-            "nobody can tell which alerts fire: Prometheus does not run",
-            remedy="`sightline doctor` says what is missing",
-        )
-    if not platform.alerts:
-        operator.progress.note("no alert fires")
-        return
-    operator.out.print(_alert_table(platform.alerts), soft_wrap=True)
-    if any(alert.severity in {"critical", "warning"} for alert in platform.alerts):
-        raise typer.Exit(1)
 
 
 @contextmanager
@@ -180,14 +159,6 @@ def _print_line(operator: Operator, line: LogLine, *, as_json: bool) -> None:
 
 
 _JSON_FIELDS = ("time_ns", "service_name", "env", "level", "logger", "line", "trace_id", "span_id")
-
-
-def _alert_table(firing: tuple[FiringAlert, ...]) -> Text:
-    rows: list[list[Cell]] = [
-        [(alert.severity, LEVEL_STYLES.get(alert.severity, "")), alert.name, alert.service, alert.summary]
-        for alert in firing
-    ]
-    return columns([header("severity", "alert", "service", "what"), *rows])
 
 
 def _window(since: str) -> timedelta:

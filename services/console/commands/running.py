@@ -108,7 +108,7 @@ def ensure_secrets(operator: Operator) -> None:
         operator.layout.secrets_dir, secrets.NATIVE, slack_url=slack_url or local, slack_is_given=bool(slack_url)
     )
     if written:
-        operator.progress.note(f"made {len(written)} secrets in {operator.layout.secrets_dir}")
+        operator.progress.note(f"secrets made in {operator.layout.secrets_dir}: {', '.join(written)}")
 
 
 def _wants_docker(operator: Operator, *, native: bool, docker: bool) -> bool:

@@ -121,6 +121,8 @@ def _service_environment(layout: Layout, addresses: Mapping[str, str]) -> dict[s
         "SIGHTLINE_DATA_DIR": str(layout.data_dir),
         "SIGHTLINE_SECRETS_DIR": str(layout.secrets_dir),
         "SIGHTLINE_HOST": HOST,
+        # A service finds the default ports of the others by it.
+        "SIGHTLINE_PORT_OFFSET": str(layout.port_offset),
     }
     urls = {"nats": "nats", "loki": "http", "otlp": "http", "tempo": "http", "prometheus": "http"}
     for name, scheme in urls.items():
