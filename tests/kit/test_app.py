@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from services.kit.errors import StartError, UnavailableError
 from services.kit.guards import UnguardedRouteError, require_bearer
-from services.kit.health import BlockingCheck, Readiness, ReadinessReport
+from services.kit.health import BlockingCheck, Check, Readiness, ReadinessReport
 from tests.kit.conftest import RecordedTelemetry
 from tests.kit.web import CANARY, AppClient, Web, chunks, orders_router
 
@@ -231,7 +231,7 @@ def test_readiness_when_checks_hang_then_all_are_given_up_together_after_the_dea
         await asyncio.Event().wait()
 
     async def ask() -> ReadinessReport:
-        checks = {"one": never, "two": never, "three": BlockingCheck(lambda: _wait(hanging))}
+        checks: dict[str, Check] = {"one": never, "two": never, "three": BlockingCheck(lambda: _wait(hanging))}
         try:
             return await Readiness(telemetry.metrics, checks, deadline_seconds=0.05).report()
         finally:
