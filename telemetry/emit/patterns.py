@@ -50,7 +50,7 @@ _BASE32 = re.compile(
 _BROKER_KEY = re.compile(r"(?<![A-Za-z0-9])(?:PK|AK|CK)[A-Z0-9]{18,24}(?![A-Za-z0-9])")
 _CODE_WORD = r"(?:(?<![a-z])(?:pass[ _-]?)?codes?(?![a-z])|(?<![a-z])t?otp(?![a-z])|(?<![a-z0-9])2fa(?![a-z]))"
 # Alpaca's error codes (40310000: an HTTP status and 1000x) stand next to the word "code" and must stay readable.
-_DIGITS = r"(?<![\d.])(?!(?:4[0-2]\d|50\d)1000[0-9](?!\d))(?:\d{6,8}|\d{3}[ -]\d{3,4})(?!\.?\d)"
+_DIGITS = r"(?<![\d.])(?!(?:4[0-2]\d|50\d)1000[0-9](?!\d))(?:\d{6,8}|\d{3}[ -]\d{3})(?!\.?\w)"
 CODE_VALUE = re.compile(_DIGITS, re.ASCII)
 _CODE_AFTER = re.compile(rf"(?P<key>{_CODE_WORD}\D{{0,32}}?){_DIGITS}", _TEXT)
 _CODE_BEFORE = re.compile(

@@ -26,8 +26,8 @@ class Line(NamedTuple):
 class FakeLoki:
     """Speaks `POST /loki/api/v1/push`.
 
-    Answers come from `script`, one per push, then `answer` for ever: a status, "hang" (no answer until `release`),
-    or "reset" (the connection is torn down). Only what was answered with 204 counts as stored.
+    Answers come from `script`, one per push, then `answer` for ever: a status, "reset" (the connection is torn
+    down) or "hang" (the same, but only after `release`). Only what was answered with 204 counts as stored.
     """
 
     def __init__(self) -> None:
@@ -108,13 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         answer = self.server.loki.take(dict(self.headers.items()), body) if self.path == "/loki/api/v1/push" else 404
-        if answer == "reset":
+        if answer in {"hang", "reset"}:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             return
-        status = 204 if answer == "hang" else answer
-        self.send_response(status)
-        if status != 204:
+        self.send_response(int(answer))
+        if answer != 204:
             self.send_header("Content-Length", "0")
         self.end_headers()
 
