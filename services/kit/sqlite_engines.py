@@ -1,12 +1,13 @@
 """SQLite as Sightline uses it: WAL, one writer at a time, readers that never wait for it."""
 
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from telemetry.private_file import make_private_file
 
 DURABLE = "sightline_durable"
 _SYNCHRONOUS = "sightline_synchronous"
@@ -62,8 +63,7 @@ def _engine(url: URL, busy_timeout_seconds: float, *, connections: int, read_onl
 
 def _make_private(path: Path) -> None:
     # SQLite gives the -wal and -shm files the mode of the database file.
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    make_private_file(path)
     path.chmod(0o600)
 
 
