@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from logging_loki.emitter import LokiEmitterV1
+from logging_loki.emitter import LokiEmitterV1  # type: ignore[import-untyped]  # the package ships no types
 
 from telemetry.records import LogEntry, Outcome
 from telemetry.sinks.loki import LokiSink
