@@ -96,7 +96,8 @@ class RateLimiter:
         elapsed = self._clock.now().timestamp() % window
         used = math.floor(previous * (window - elapsed) / window) + current
         remaining = max(0, item.amount - used)
-        wait = 0 if remaining else max(1, math.ceil(_wait_seconds(item.amount, window, elapsed, previous, current)))
+        # The next whole second after that moment: at the moment itself the limit is still just used up.
+        wait = 0 if remaining else math.floor(_wait_seconds(item.amount, window, elapsed, previous, current)) + 1
         return Allowance(allowed, item.amount, window, remaining, wait)
 
 

@@ -32,7 +32,7 @@ def _describe(operation: dict[str, Any]) -> None:
     statuses = [HTTPStatus.INTERNAL_SERVER_ERROR]
     if operation.get("security"):
         statuses += [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE]
-        statuses += [HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
+        statuses += [HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS]
     if "requestBody" in operation:
         statuses += [HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
     if "requestBody" in operation or "parameters" in operation:

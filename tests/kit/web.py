@@ -112,11 +112,12 @@ class AppClient:
     """Asks an application, in this process and without a network."""
 
     app: ServiceApp
+    auth: httpx.Auth | None = None
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 -- httpx's own
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", auth=self.auth) as client:
                 return await client.request(method, path, **options)
 
         return asyncio.run(ask())
