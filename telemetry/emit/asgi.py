@@ -62,12 +62,10 @@ class MetricsMiddleware:
     def record(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one request that has ended; status 0 means that it never got a response."""
         self._in_flight.dec()
-        method = scope["method"]
+        method = scope["method"] if scope["method"] in _METHODS else OTHER
+        status_class = _STATUS_CLASSES.get(status // 100, "5xx")
         self._metrics.histogram(
-            HTTP_REQUEST_DURATION,
-            method=method if method in _METHODS else OTHER,
-            route=self._route(scope),
-            status_class=_STATUS_CLASSES.get(status // 100, "5xx"),
+            HTTP_REQUEST_DURATION, method=method, route=self._route(scope), status_class=status_class
         ).observe(seconds)
 
     def _route(self, scope: Scope) -> str:

@@ -69,9 +69,10 @@ def _admitted(attributes: Attributes) -> Mapping[str, AttributeValue]:
     if not attributes:
         return _NOTHING
     admitted: dict[str, AttributeValue] = {}
-    for key, value in attributes.items():
+    for key in attributes:  # not items(): the SDK's mapping answers that twice as slowly
         if key not in SPAN_ATTRIBUTES:
             continue
+        value = attributes[key]
         if isinstance(value, str):
             admitted[key] = value[:_MAX_VALUE_LENGTH]
         elif isinstance(value, bool | int | float):
