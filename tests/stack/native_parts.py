@@ -13,7 +13,7 @@ from services.console.stack.plan import Plan, make_plan
 _SCRIPT = """\
 #!{python}
 import http.server, signal, sys, time
-if "--version" in sys.argv:
+if sys.argv[1].endswith("-version"):
     print("{says}")
     sys.exit()
 {behaviour}
