@@ -1,0 +1,66 @@
+"""What a user sees of a platform that is well."""
+
+import json
+
+import pytest
+
+from tests.end_to_end.conftest import Platform, eventually
+
+pytestmark = [pytest.mark.needs("prometheus", "nats-server"), pytest.mark.slow]
+
+
+def test_status_when_all_runs_then_it_says_so(platform: Platform) -> None:
+    asked = platform.run("status", "--json")
+
+    status = json.loads(asked.stdout)
+    assert asked.returncode == 0, asked.stdout
+    assert {"nats", "mail", "automation", "console", "alertmanager", "prometheus"} <= {
+        each["name"] for each in status["components"]
+    }
+
+
+def test_memory_when_all_runs_then_it_is_bounded(platform: Platform) -> None:
+    status = json.loads(platform.run("status", "--json").stdout)
+    assert sum(each["memory_bytes"] for each in status["components"]) < 1.2 * 1024**3
+
+
+def test_up_when_repeated_then_nothing_is_started_again(platform: Platform) -> None:
+    def pids() -> dict[str, int]:
+        status = json.loads(platform.run("status", "--json").stdout)
+        return {each["name"]: each["pid"] for each in status["components"]}
+
+    before = pids()
+    again = platform.run("up", "--native", "--no-fetch")
+
+    assert again.returncode == 0, again.stderr
+    assert pids() == before
+
+
+def test_targets_when_prometheus_scrapes_then_every_one_answers(platform: Platform) -> None:
+    def all_up() -> bool:
+        targets = platform.prometheus("targets")["activeTargets"]
+        assert {target["labels"]["service_name"] for target in targets} >= {"console", "automation", "prometheus"}
+        return all(target["health"] == "up" and not target["lastError"] for target in targets)
+
+    assert eventually(all_up, within_seconds=40, what="round of scrapes")
+
+
+def test_rules_when_prometheus_has_loaded_them_then_none_fails(platform: Platform) -> None:
+    def evaluated() -> bool:
+        rules = [rule for group in platform.prometheus("rules")["groups"] for rule in group["rules"]]
+        assert len(rules) > 10
+        assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
+        return all(rule["health"] == "ok" for rule in rules)
+
+    assert eventually(evaluated, within_seconds=60, what="evaluation of all rules")
+
+
+def test_up_when_a_setting_is_misspelt_then_one_line_says_what_to_do(platform: Platform) -> None:
+    misspelt = Platform(
+        platform.data_dir, platform.port_offset, {**platform.environment, "SIGHTLINE_LOG_LEVLE": "DEBUG"}
+    )
+    asked = misspelt.run("status")
+
+    assert asked.returncode == 2
+    assert "did you mean SIGHTLINE_LOG_LEVEL?" in asked.stderr
+    assert "Traceback" not in asked.stderr
