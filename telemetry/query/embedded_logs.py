@@ -7,10 +7,9 @@ from typing import NamedTuple
 from telemetry.query.checks import nanoseconds
 from telemetry.query.embedded_pool import ReadPool
 from telemetry.query.ports import LogLine, LogQuery, Results
-from telemetry.sinks.embedded_rows import id_text, searchable, unpack_fields
+from telemetry.sinks.embedded_rows import id_text, unpack_fields
+from telemetry.sinks.embedded_text import candidates
 
-TRIGRAM_LETTERS = 3
-MOST_TRIGRAMS = 24
 # Up to this many hits are looked up one by one (some 5 us each); text that is more frequent than that is found
 # faster by walking through the window, which also stops at the limit.
 MOST_CANDIDATES = 5_000
@@ -65,16 +64,17 @@ def _rows(connection: sqlite3.Connection, query: LogQuery, streams: dict[int, _S
     # Which index is used is said here and not left to the planner: it has no statistics to go by.
     source, conditions = "logs INDEXED BY logs_by_time", []
     values: list[object] = []
+    start_ns, end_ns = nanoseconds(query.start), nanoseconds(query.end)
     if query.trace_id is not None:
         source = "logs INDEXED BY logs_by_trace"
         conditions.append("trace_id = ?")
         values.append(bytes.fromhex(query.trace_id))
-    elif (candidates := _candidates(connection, query.text)) is not None:
+    elif (hits := candidates(connection, query.text, start_ns, end_ns, MOST_CANDIDATES)) is not None:
         source = "logs NOT INDEXED"
         conditions.append("id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(candidates))
+        values.append(json.dumps(hits))
     conditions += ["time_ns >= ?", "time_ns < ?", "stream_id IN (SELECT value FROM json_each(?))"]
-    values += [nanoseconds(query.start), nanoseconds(query.end), json.dumps(list(streams))]
+    values += [start_ns, end_ns, json.dumps(list(streams))]
     if query.text:
         conditions.append("instr(line, ?) > 0")
         values.append(query.text)
@@ -88,22 +88,6 @@ def _rows(connection: sqlite3.Connection, query: LogQuery, streams: dict[int, _S
         f"WHERE {' AND '.join(conditions)} ORDER BY time_ns {order} LIMIT ?",
         (*values, query.limit + 1),
     ).fetchall()
-
-
-def _candidates(connection: sqlite3.Connection, text: str) -> list[int] | None:
-    """Rows that may hold the text, None when the index cannot tell or there are too many."""
-    if len(text) < TRIGRAM_LETTERS:
-        return None
-    match = " AND ".join('"' + trigram.replace('"', '""') + '"' for trigram in _trigrams(searchable(text)))
-    rows = connection.execute(
-        "SELECT rowid FROM logs_text WHERE logs_text MATCH ? LIMIT ?", (match, MOST_CANDIDATES + 1)
-    ).fetchall()
-    return None if len(rows) > MOST_CANDIDATES else [number for (number,) in rows]
-
-
-def _trigrams(text: str) -> list[str]:
-    every = list(dict.fromkeys(text[at : at + TRIGRAM_LETTERS] for at in range(len(text) - TRIGRAM_LETTERS + 1)))
-    return every[:: -(-len(every) // MOST_TRIGRAMS)]
 
 
 def _line(streams: dict[int, _Stream], row: _Row) -> LogLine:

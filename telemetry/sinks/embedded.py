@@ -17,6 +17,7 @@ from telemetry.sinks.embedded_rows import (
     span_row,
     storable,
 )
+from telemetry.sinks.embedded_text import index_lines
 
 # A reader looks back five minutes for a sample; one that does not change is repeated well before it would vanish.
 REPEAT_AFTER_NS = 240 * 1_000_000_000
@@ -148,10 +149,7 @@ class _LogSink:
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
-        connection.execute(
-            "INSERT INTO logs_text (rowid, line) SELECT id, searchable(line) FROM logs WHERE id > ? ORDER BY id",
-            (before,),
-        )
+        index_lines(connection, before, min(row[0] for row in rows), max(row[0] for row in rows))
 
     def _stream(self, connection: sqlite3.Connection, entry: LogEntry) -> int:
         known = self._streams.get((entry.level, entry.logger))

@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 
 from telemetry.sinks.embedded_file import StoreFile
+from telemetry.sinks.embedded_text import drop_unused
 
 INTERVAL_SECONDS = 60.0
 LEASE_SECONDS = 150.0
 BUDGET_SECONDS = 0.25  # the thread that delivers telemetry waits this long at most, then goes on with its work
-LOG_STEP_ROWS = 1_000
+LOG_STEP_ROWS = 2_000
 TRACE_STEP_ROWS = 200
 SAMPLE_STEP_MS = 3_600_000
 FREE_PAGES_KEPT = 1_024
@@ -58,7 +59,7 @@ class Upkeep:
                 return False
         if _used_bytes(file.connection()) > self._limits.max_bytes:
             while _used_bytes(file.connection()) > self._limits.max_bytes * SIZE_TARGET_RATIO:
-                if not _prune_step(file, now_ns):
+                if not _prune_step(file, _NEVER_NS):
                     break
                 if time.monotonic() > deadline:
                     return False
@@ -117,18 +118,12 @@ def _prune_step(file: StoreFile, before_ns: int) -> bool:
 
 
 def _prune_logs(connection: sqlite3.Connection, before_ns: int) -> None:
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (id INTEGER PRIMARY KEY)")
-    connection.execute("DELETE FROM temp.doomed")
     connection.execute(
-        "INSERT INTO temp.doomed SELECT id FROM logs INDEXED BY logs_by_time WHERE time_ns < ? "
-        "ORDER BY time_ns LIMIT ?",
+        "DELETE FROM logs WHERE id IN ("
+        "SELECT id FROM logs INDEXED BY logs_by_time WHERE time_ns < ? ORDER BY time_ns LIMIT ?)",
         (before_ns, LOG_STEP_ROWS),
     )
-    connection.execute(
-        "INSERT INTO logs_text (logs_text, rowid, line) "
-        "SELECT 'delete', id, searchable(line) FROM logs WHERE id IN (SELECT id FROM temp.doomed)"
-    )
-    connection.execute("DELETE FROM logs WHERE id IN (SELECT id FROM temp.doomed)")
+    drop_unused(connection)
 
 
 def _prune_traces(connection: sqlite3.Connection, before_ns: int) -> None:

@@ -24,11 +24,6 @@ def storable(text: str) -> str:
     return text
 
 
-def searchable(line: str) -> str:
-    """The line as it is indexed: SQLite's tokenizer would end at a NUL."""
-    return line.replace("\0", " ")
-
-
 def id_bytes(text: str, length: int) -> bytes | None:
     """Hexadecimal id as bytes, None for "". Raises ValueError for anything else that is not an id."""
     if not text:
