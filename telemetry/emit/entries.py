@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from telemetry.emit.redaction import Redactor
 from telemetry.records import LogEntry
@@ -11,6 +11,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 # Where the finished entry waits for the next handler of the same record.
 _ENTRY = "sightline_entry"
+_FIELDS = "fields"
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", _ENTRY}
 _STANDARD_COUNT = len(vars(logging.makeLogRecord({})))
 _LEVEL_NAMES = {10 * (rank + 1): name for rank, name in enumerate(LEVELS)}
@@ -52,6 +53,11 @@ class EntryMaker:
 
     def _fields(self, attributes: dict[str, object]) -> tuple[tuple[str, str], ...]:
         extra = {name: value for name, value in attributes.items() if name not in _STANDARD_ATTRIBUTES}
+        # `extra={"fields": {...}}` is how a caller passes names that logging itself would refuse, such as "name".
+        given = extra.get(_FIELDS)
+        if isinstance(given, Mapping):
+            del extra[_FIELDS]
+            extra.update(given)
         if not extra:
             return ()
         try:
