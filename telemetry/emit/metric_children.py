@@ -11,7 +11,10 @@ def current_exemplar() -> dict[str, str] | None:
 
     A trace that was not sampled is stored nowhere, so pointing at it would be a dead link.
     """
-    context = trace.get_current_span().get_span_context()
+    span = trace.get_current_span()
+    if span is trace.INVALID_SPAN:
+        return None
+    context = span.get_span_context()
     if not context.trace_flags.sampled:
         return None
     return {"trace_id": format(context.trace_id, "032x")}
