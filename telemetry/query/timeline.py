@@ -85,7 +85,7 @@ def timeline(  # noqa: PLR0913 -- each one narrows the question down
         readers: Where to read.
         start: Aware datetime, part of the window.
         end: Aware datetime, not part of the window.
-        services: Only these services; metrics count as a service's by their label `job`.
+        services: Only these services; metrics count as a service's by their label `service_name`.
         trace_id: Only this trace: its warnings, facts and failed spans, and no metrics.
         watched: The metrics whose changes are shown.
         limit: Most moments to return; beyond that the oldest are kept, as an incident's beginning tells its cause.
@@ -158,7 +158,7 @@ class _Asked:
             found = self._readers.metrics.series(query)
             truncated = truncated or found.truncated
             for series in found:
-                if not base.services or dict(series.labels).get("job") in base.services:
+                if not base.services or dict(series.labels).get("service_name") in base.services:
                     moments += _changes(series, base.start.timestamp(), base.end.timestamp(), step)
         return Results(moments, truncated=truncated)
 
@@ -219,7 +219,15 @@ def _changes(series: Series, start_seconds: float, end_seconds: float, step_seco
     def add(seconds: float, text: str) -> None:
         time_ns = round(seconds * 1_000) * (_NS // 1_000)
         moments.append(
-            Moment(time_ns, "metric", labels.get("job", ""), "info", f"{selector} {text}", f"series:{selector}", "")
+            Moment(
+                time_ns,
+                "metric",
+                labels.get("service_name", ""),
+                "info",
+                f"{selector} {text}",
+                f"series:{selector}",
+                "",
+            )
         )
 
     gap = step_seconds * 1.5

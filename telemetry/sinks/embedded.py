@@ -21,6 +21,7 @@ from telemetry.sinks.embedded_text import index_lines
 
 # A reader looks back five minutes for a sample; one that does not change is repeated well before it would vanish.
 REPEAT_AFTER_NS = 240 * 1_000_000_000
+JOB = "sightline"  # what prometheus.yml calls the scrape of our services
 SECONDS_PER_DAY = 86_400.0
 _NS_PER_MS = 1_000_000
 
@@ -67,7 +68,7 @@ class EmbeddedStore:
 
     def metric_sink(self) -> "MetricSink":
         """A sink for samples of this service's metrics."""
-        return MetricSink(self._writer(), self._service_name)
+        return MetricSink(self._writer(), {"job": JOB, "service_name": self._service_name, "env": self._env})
 
     def maintain(self, budget_seconds: float = 60.0) -> bool:
         """Prune now, whoever holds the lease; True when nothing is left to do. Raises sqlite3.Error or OSError."""
@@ -214,14 +215,15 @@ def _store_trace(connection: sqlite3.Connection, trace_id: str, spans: Sequence[
 class MetricSink:
     """Writes samples of one service: what changed since the last write, and everything at least every four minutes.
 
-    Series get the label `job` with the service's name, as a scrape by Prometheus gives them.
+    A series gets the labels that a scrape of the service by Prometheus gives it (`job`, `service_name`, `env`),
+    unless the sample has them already; `instance` is missing, as there is no address.
     """
 
     name = "embedded"
 
-    def __init__(self, writer: _Writer, service_name: str) -> None:
+    def __init__(self, writer: _Writer, target_labels: Mapping[str, str]) -> None:
         self._writer = writer
-        self._job = service_name
+        self._target_labels = dict(target_labels)
         self._series: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
         self._written: dict[int, tuple[float, int]] = {}
 
@@ -264,8 +266,7 @@ class MetricSink:
         key = (sample.name, sample.labels)
         if key in self._series:
             return self._series[key]
-        labels: Mapping[str, str] = {"job": self._job, **dict(sample.labels)}
-        row = (sample.name, pack_labels(labels.items()))
+        row = (sample.name, pack_labels({**self._target_labels, **dict(sample.labels)}.items()))
         connection.execute("INSERT OR IGNORE INTO series (metric, labels) VALUES (?, ?)", row)
         (number,) = connection.execute("SELECT id FROM series WHERE metric = ? AND labels = ?", row).fetchone()
         self._series[key] = int(number)

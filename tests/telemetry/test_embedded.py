@@ -369,7 +369,7 @@ def test_write_when_write_failed_then_value_counts_as_not_written(path: Path) ->
     assert [value for _, value in series.points] == [1.0, 1.0, 2.0]
 
 
-def test_write_when_two_services_have_the_same_metric_then_job_tells_them_apart(path: Path) -> None:
+def test_write_when_two_services_have_the_same_metric_then_a_label_tells_them_apart(path: Path) -> None:
     for service in ("console", "automation"):
         sink = store(path, service_name=service).metric_sink()
         sink.write([Sample("up", (), 1.0, T0_NS)])
@@ -378,4 +378,4 @@ def test_write_when_two_services_have_the_same_metric_then_job_tells_them_apart(
     found = reader.series(SeriesQuery(metric="up", start=at(0), end=at(2), step_seconds=1))
     reader.close()
 
-    assert [series.labels for series in found] == [(("job", "automation"),), (("job", "console"),)]
+    assert [dict(series.labels)["service_name"] for series in found] == ["automation", "console"]

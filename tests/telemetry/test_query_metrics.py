@@ -21,6 +21,7 @@ from tests.fakes.prometheus import exemplar_answer
 from tests.telemetry.query_backs import T0_NS, StoppedClock, at
 
 HOSTILE = 'a"b\\c\n{}=~é,'
+TARGET = (("env", "test"), ("job", "sightline"), ("service_name", "console"))
 EVERY_SECONDS = 15
 SCRAPES = 121  # half an hour
 Reading = list[tuple[str, tuple[tuple[str, str], ...], float]]
@@ -65,7 +66,7 @@ def _openmetrics() -> str:
         for name, labels, value, time_ns in _samples(number):
             escaped = {
                 label: text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-                for label, text in (("job", "console"), *labels)
+                for label, text in (*TARGET, *labels)
             }
             inside = ",".join(f'{label}="{text}"' for label, text in escaped.items())
             shown = {math.inf: "+Inf"}.get(value, f"{value}") if not math.isnan(value) else "NaN"
@@ -140,7 +141,7 @@ QUESTIONS = [
     _query("sightline_events_total", labels={"event_type": 'x"} or vector(1) #'}),
     _query("sightline_dependency_ready"),
     _query("sightline_dependency_ready", labels={"dependency": ""}),
-    _query("sightline_dependency_ready", labels={"dependency": "loki", "job": "console"}),
+    _query("sightline_dependency_ready", labels={"dependency": "loki", "service_name": "console"}),
     _query("sightline_dependency_ready", labels={"dependency": "loki"}, start=at(700), end=at(800)),
     _query("sightline_odd", labels={"kind": "inf"}),
     _query("sightline_events_total", start=at(300), end=at(900), step_seconds=60),
@@ -176,7 +177,7 @@ def test_series_when_value_never_changes_then_it_is_there_at_every_step(embedded
 
     assert series == Series(
         "sightline_build_info",
-        (("job", "console"), ("version", "1.2.3")),
+        (*TARGET, ("version", "1.2.3")),
         tuple((T0_NS / 1e9 + 15.0 * number, 1.0) for number in range(121)),
     )
 

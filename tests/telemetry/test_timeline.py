@@ -88,7 +88,7 @@ def test_timeline_when_moment_is_told_then_it_says_where_to_look(store: Embedded
 
     assert [moment.reference for moment in told] == [
         "logger:bus",
-        'series:sightline_dependency_ready{dependency="bus",job="console"}',
+        'series:sightline_dependency_ready{dependency="bus",env="test",job="sightline",service_name="console"}',
         "span:00000000000000a1",
         "event:e-1",
         "event_type:bus.lost",
