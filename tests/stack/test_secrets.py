@@ -8,7 +8,7 @@ import pytest
 
 from services.console.stack.errors import StackError
 from services.console.stack.identities import SCOPES
-from services.console.stack.secrets import COMPOSE, NATIVE, ensure_secrets, main, problems
+from services.console.stack.make_secrets import COMPOSE, NATIVE, ensure_secrets, main, problems
 from services.kit.callers import CallerEntry, read_callers, write_callers
 
 LOCAL = "http://127.0.0.1:8710/local/slack"

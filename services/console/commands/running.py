@@ -10,7 +10,7 @@ from rich.text import Text
 
 from services.console.commands.context import Operator, operator_of
 from services.console.commands.render import LEVEL_STYLES, Cell, columns, duration, header, mebibytes
-from services.console.stack import secrets
+from services.console.stack import make_secrets
 from services.console.stack.docker import engine_problem
 from services.console.stack.errors import StackError
 from services.console.stack.layout import HOST
@@ -104,8 +104,8 @@ def ensure_secrets(operator: Operator) -> None:
     except SecretFileError as error:
         raise StackError(f"SIGHTLINE_SLACK_WEBHOOK_URL_FILE: {error.detail}") from error
     local = f"http://{HOST}:{operator.layout.port(_AUTOMATION_PORT)}/local/slack"
-    written = secrets.ensure_secrets(
-        operator.layout.secrets_dir, secrets.NATIVE, slack_url=slack_url or local, slack_is_given=bool(slack_url)
+    written = make_secrets.ensure_secrets(
+        operator.layout.secrets_dir, make_secrets.NATIVE, slack_url=slack_url or local, slack_is_given=bool(slack_url)
     )
     if written:
         operator.progress.note(f"secrets made in {operator.layout.secrets_dir}: {', '.join(written)}")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from services.console.stack import processes, secrets
+from services.console.stack import make_secrets, processes
 from services.console.stack.components import Component
 from services.console.stack.discovery import discover, search_path
 from services.console.stack.docker import engine_problem
@@ -201,7 +201,7 @@ def _secrets(layout: Layout) -> Iterator[Finding]:
             remedy="`sightline up` makes them",
         )
         return
-    problems = secrets.problems(layout.secrets_dir)
+    problems = make_secrets.problems(layout.secrets_dir)
     for problem in problems:
         what, _, remedy = problem.rpartition("; ")
         yield Finding(subject="secrets", verdict=Verdict.WRONG, detail=what, remedy=remedy)

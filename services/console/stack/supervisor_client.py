@@ -7,23 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from supervisor.states import getProcessStateDescription  # type: ignore[import-untyped]  # the package ships no types
+
 from services.console.stack.errors import StackError
 
 _ALREADY_STARTED = 60
 _NOT_RUNNING = 70
 _REPLY_MARGIN_SECONDS = 15.0
-
-# supervisor.states.ProcessStates
-_STATES = {
-    0: "stopped",
-    10: "starting",
-    20: "running",
-    30: "backoff",
-    40: "stopping",
-    100: "exited",
-    200: "fatal",
-    1000: "unknown",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +107,7 @@ def _state(info: dict[str, Any]) -> ProcessState:
     running = info["pid"] > 0
     return ProcessState(
         name=info["name"],
-        state=_STATES.get(info["state"], "unknown"),
+        state=str(getProcessStateDescription(info["state"])).lower(),
         pid=info["pid"],
         uptime_seconds=max(0, info["now"] - info["start"]) if running else 0,
         exit_status=info["exitstatus"],

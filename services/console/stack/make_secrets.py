@@ -1,4 +1,4 @@
-"""Makes what secrets are missing: `python -m services.console.stack.secrets --directory D [--compose]`.
+"""Makes what secrets are missing: `python -m services.console.stack.make_secrets --directory D [--compose]`.
 
 Safe to repeat: what exists is kept, so a secret is never changed behind the back of who uses it. No file ends in a
 line break, which Alertmanager before 0.27 would take for a part of the secret.
@@ -170,7 +170,7 @@ def _write(directory: Path, consumer: Consumer, values: Mapping[str, str]) -> li
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make what is missing and say what was made, never what it holds. Returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m services.console.stack.secrets", description="Make missing secrets."
+        prog="python -m services.console.stack.make_secrets", description="Make missing secrets."
     )
     parser.add_argument("--directory", type=Path, required=True, help="where the secrets lie")
     parser.add_argument("--compose", action="store_true", help="one directory per consumer of the compose stack")
