@@ -101,6 +101,17 @@ class NoSuchCredentialError(AuthError):
         super().__init__("Nothing of this kind is stored for this account; `sightline auth add` stores it.")
 
 
+class SecretChangedError(AuthError):
+    """The secret was stored anew while the old one was being opened."""
+
+    status_code = HTTPStatus.CONFLICT
+    code = "secret_changed"
+    title = "The secret was changed meanwhile"
+
+    def __init__(self) -> None:
+        super().__init__("It was stored anew while it was being opened. Try again to get the new one.")
+
+
 class AuditBrokenError(AuthError):
     """The audit trail has been edited or cut, so nothing may be opened until a person has looked."""
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.auth.errors import NoSuchCredentialError, RecordDoesNotOpenError, SealedError
+from sqlalchemy import Connection
+
+from services.auth.errors import NoSuchCredentialError, RecordDoesNotOpenError, SealedError, SecretChangedError
 from services.auth.secret import Secret
 from services.auth.transactions import Readings, Transaction, Transactions
 from services.auth.vault import store, unsealing
@@ -41,6 +43,16 @@ class CredentialInfo:
     generation: int
     short_seed: bool
     written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WithheldSecret:
+    """A decrypted secret that nobody may have yet."""
+
+    account: AccountId
+    kind: CredentialKind
+    generation: int
+    secret: Secret
 
 
 class Vault:
@@ -147,28 +159,50 @@ class Vault:
             RecordDoesNotOpenError: The record was altered or moved. That too leaves an audit row.
             DatabaseError: The audit row could not be written.
         """
+        withheld = self.decrypt(account, kind, actor=actor)
+        with self._transactions.transaction(durable=True) as tx:
+            # A commit that fails raises here, and then there is no return.
+            return self.release(tx, withheld, actor=actor, purpose=purpose)
+
+    def decrypt(self, account: AccountId, kind: CredentialKind, *, actor: str) -> WithheldSecret:
+        """Decrypt a secret without letting it out: `release` does, inside the transaction that accounts for it.
+
+        Apart from that transaction because the wrapping key may be a network call away. Raises as `open` does.
+        """
+        unsealed = self.open_state()
+        with self._readings.reading() as connection:
+            record = _found(connection, account, kind)
         try:
-            with self._transactions.transaction(durable=True) as tx:
-                secret = self.open_within(tx, account, kind, actor=actor, purpose=purpose)
+            plaintext = unseal(unsealed.keys, record.binding, record.record)
         except RecordDoesNotOpenError:
             with self._transactions.transaction(durable=True) as tx:
-                self._audit(tx, self.open_state(), "secret_did_not_open", actor, account=account, kind=kind)
+                self._audit(tx, unsealed, "secret_did_not_open", actor, account=account, kind=kind)
             raise
-        return secret
+        return WithheldSecret(account, kind, record.generation, Secret(plaintext.decode()))
 
-    def open_within(
-        self, tx: Transaction, account: AccountId, kind: CredentialKind, *, actor: str, purpose: str
-    ) -> Secret:
-        """`open` as a part of a larger durable transaction. Let nobody have the secret before that has committed."""
-        unsealed = self.open_state()
-        record = self._find(tx, account, kind)
-        plaintext = unseal(unsealed.keys, record.binding, record.record)
-        generation = record.generation
+    def release(self, tx: Transaction, withheld: WithheldSecret, *, actor: str, purpose: str) -> Secret:
+        """Account for a decrypted secret in a durable transaction. Let nobody have it before that has committed.
+
+        Raises:
+            SecretChangedError: It was stored anew since it was decrypted.
+            NoSuchCredentialError: It was removed since.
+            SealedError: The vault was sealed since.
+        """
+        account, kind, generation = withheld.account, withheld.kind, withheld.generation
+        if _found(tx.connection, account, kind).generation != generation:
+            raise SecretChangedError
         self._audit(
-            tx, unsealed, "secret_opened", actor, account=account, kind=kind, generation=generation, detail=purpose
+            tx,
+            self.open_state(),
+            "secret_opened",
+            actor,
+            account=account,
+            kind=kind,
+            generation=generation,
+            detail=purpose,
         )
         tx.record(SecretOpened(subject=account, kind=kind, generation=generation, actor=actor, purpose=purpose))
-        return Secret(plaintext.decode())
+        return withheld.secret
 
     def remove(self, account: AccountId, kind: CredentialKind, *, actor: str) -> None:
         """Delete a secret.
@@ -179,7 +213,7 @@ class Vault:
         """
         unsealed = self.open_state()
         with self._transactions.transaction(durable=True) as tx:
-            record = self._find(tx, account, kind)
+            record = _found(tx.connection, account, kind)
             store.remove(tx.connection, record)
             self._audit(tx, unsealed, "secret_removed", actor, account=account, kind=kind, generation=record.generation)
             tx.record(SecretRemoved(subject=account, kind=kind, actor=actor))
@@ -222,12 +256,6 @@ class Vault:
             raise SealedError
         return unsealed
 
-    def _find(self, tx: Transaction, account: AccountId, kind: CredentialKind) -> StoredRecord:
-        record = store.find(tx.connection, account, kind)
-        if record is None:
-            raise NoSuchCredentialError
-        return record
-
     def _note_unsealed(self, tx: Transaction, unsealed: Unsealed, actor: str, action: str) -> None:
         kek_id = unsealed.active_key(tx.connection).kek_id
         self._audit(tx, unsealed, action, actor, detail=kek_id)
@@ -247,3 +275,10 @@ class Vault:
     ) -> None:
         entry = AuditEntry(self._clock.now(), actor, action, account, kind, generation, detail)
         unsealed.audit.append(tx.connection, entry)
+
+
+def _found(connection: Connection, account: AccountId, kind: CredentialKind) -> StoredRecord:
+    record = store.find(connection, account, kind)
+    if record is None:
+        raise NoSuchCredentialError
+    return record
