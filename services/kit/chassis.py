@@ -1,6 +1,7 @@
 """Puts a service together: everything that each service has, from its settings, in a few lines."""
 
 import asyncio
+import atexit
 import importlib.metadata
 import logging
 import tempfile
@@ -129,6 +130,8 @@ class Chassis(Generic[SettingsT]):
             database.migrate()
             chassis = cls(settings, clock=clock, telemetry=telemetry, database=database, instruments=table)
             undo.pop_all()
+        # For a service that fails between here and its lifespan: the server's signals end the process without it.
+        atexit.register(chassis.close)
         return chassis
 
     def client(self, dependency: str, base_url: str, *, timeouts: Timeouts | None = None) -> ServiceClient:
@@ -209,6 +212,7 @@ class Chassis(Generic[SettingsT]):
 
     def close(self) -> None:
         """Close the database and send the telemetry off. The application's lifespan does it by itself."""
+        atexit.unregister(self.close)
         self.database.close()
         self.telemetry.flush(_FLUSH_SECONDS)
         self.telemetry.shutdown(_FLUSH_SECONDS)
