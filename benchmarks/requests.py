@@ -1,14 +1,13 @@
 """What telemetry costs a request: an instrumented service beside a bare one, and each part by itself."""
 
 import statistics
-import subprocess
-import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from benchmarks.harness import markdown_table, median_ratio, python_child
 from benchmarks.requests_load import Load, run_load
 from benchmarks.requests_parts import part_table
 
@@ -27,8 +26,7 @@ class _Pair:
     instrumented: list[Load]
 
     def ratio(self) -> float:
-        rounds = zip(self.bare, self.instrumented, strict=True)
-        return statistics.median(ours.per_second / bare.per_second for bare, ours in rounds)
+        return median_ratio(_rates(self.instrumented), _rates(self.bare))
 
     def added_ms(self) -> float:
         rounds = zip(self.bare, self.instrumented, strict=True)
@@ -64,16 +62,22 @@ def _request_table(pairs: list[_Pair], lost: float) -> str:
         ("trivial, 1 connection", "added p50 at most 0.5 ms"),
     )
     rows = [
-        "| request, every one traced | bare /s | instrumented /s | ratio | added p50 | wanted |",
-        "|---|---:|---:|---:|---:|---|",
-    ]
-    for (name, wanted), pair in zip(names, pairs, strict=True):
-        bare = statistics.median(load.per_second for load in pair.bare)
-        ours = statistics.median(load.per_second for load in pair.instrumented)
-        rows.append(
-            f"| {name} | {bare:,.0f} | {ours:,.0f} | {pair.ratio():.2f} | {pair.added_ms():.2f} ms | {wanted} |"
+        (
+            name,
+            f"{statistics.median(_rates(pair.bare)):,.0f}",
+            f"{statistics.median(_rates(pair.instrumented)):,.0f}",
+            f"{pair.ratio():.2f}",
+            f"{pair.added_ms():.2f} ms",
+            wanted,
         )
-    return "\n".join([*rows, "", f"Spans lost meanwhile: {lost:.0f}."])
+        for (name, wanted), pair in zip(names, pairs, strict=True)
+    ]
+    head = ("request, every one traced", "bare /s", "instrumented /s", "ratio", "added p50", "wanted")
+    return f"{markdown_table(head, rows)}\n\nSpans lost meanwhile: {lost:.0f}."
+
+
+def _rates(loads: list[Load]) -> list[float]:
+    return [load.per_second for load in loads]
 
 
 def _lost_spans(port: int) -> float:
@@ -86,12 +90,7 @@ def _lost_spans(port: int) -> float:
 @contextmanager
 def _started(module: str, *arguments: str) -> Iterator[int]:
     """A process of ours that prints its port; the port."""
-    command = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own module
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(20)
-        process.stdout.close()
+    with python_child(module, *arguments) as child:
+        if child.stdout is None:
+            raise TypeError("the child was started without pipes")
+        yield int(child.stdout.readline())
