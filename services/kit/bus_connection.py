@@ -26,6 +26,8 @@ _PING_SECONDS = 5  # two unanswered pings end a connection whose other side vani
 _FIRST_RETRY_SECONDS = 0.1
 _MOST_RETRY_SECONDS = 5.0
 
+_UNREACHABLE = "nothing there answers"
+
 _log = logging.getLogger("services.kit.bus")
 
 
@@ -160,7 +162,7 @@ class NatsConnection:
         self._live = None
         self._up.clear()
         self._gauge.set(0)
-        self._reason = "the connection was lost"
+        self._reason = _UNREACHABLE
         live.lost.set()
         for task in live.working:
             task.cancel()
@@ -195,7 +197,7 @@ class NatsConnection:
         # The library reports "no servers" after it told the cause to the error callback.
         cause = self._last_library_error if isinstance(error, NoServersError) and self._last_library_error else error
         reason = _in_words(cause)
-        if self._failures == 0 or reason != self._reason:
+        if reason != self._reason:
             _log.warning("the event bus at %s is away: %s; facts stay in the outbox, trying on", self.place, reason)
         self._reason = reason
 
@@ -208,6 +210,6 @@ class NatsConnection:
 def _in_words(error: Exception) -> str:
     if isinstance(error, AuthorizationError) or "authorization" in str(error).lower():
         return "it refuses our token; give both sides the same nats_token"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
+    if isinstance(error, OSError | TimeoutError):
+        return _UNREACHABLE
     return f"{type(error).__name__}: {error}".rstrip(": ")

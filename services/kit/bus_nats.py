@@ -2,8 +2,8 @@
 
 import asyncio
 
+from nats.errors import BadHeaderError, BadSubjectError, MaxPayloadError
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
@@ -25,7 +25,7 @@ SUBJECT_ROOT = "sightline.events"
 # Within this time the server itself drops a second message of the same id; the inbox does so for ever after.
 _DUPLICATE_WINDOW_SECONDS = 300.0
 _MAX_AGE_SECONDS = 14 * 24 * 3600.0
-_MAX_BYTES = 4 * 1024**3
+_MAX_BYTES = 1024**3  # half of what nats/nats.conf lets all streams take
 _MAX_MESSAGE_BYTES = 1024**2
 
 
@@ -90,7 +90,7 @@ class NatsBus:
             raise BusUnavailableError("The event bus did not confirm an event in time.") from error
         except (ServiceUnavailableError, ServerError) as error:
             raise BusUnavailableError(f"The event bus cannot store events now: {error.description}.") from error
-        except (APIError, MaxPayloadError) as error:
+        except (APIError, MaxPayloadError, BadSubjectError, BadHeaderError) as error:
             raise EventRefusedError(
                 f"The event bus refuses {envelope.event_type} {envelope.event_id}: {error}"
             ) from error
