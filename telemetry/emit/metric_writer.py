@@ -21,16 +21,12 @@ class SampleSink(Protocol):
 class MetricWriter:
     """Reads every metric each `interval_seconds` and once more at the end.
 
-    Readings get the labels that a Prometheus target adds to a scrape, so the same query finds both. What one
-    reading fails to store, the next one brings: counters are totals.
+    What one reading fails to store, the next one brings: counters are totals.
     """
 
-    def __init__(
-        self, metrics: Metrics, sink: SampleSink, target_labels: dict[str, str], interval_seconds: float = 15.0
-    ) -> None:
+    def __init__(self, metrics: Metrics, sink: SampleSink, interval_seconds: float = 15.0) -> None:
         self._metrics = metrics
         self._sink = sink
-        self._target_labels = tuple(target_labels.items())
         self._interval_seconds = interval_seconds
         self._stop = threading.Event()
         self._writing = threading.Lock()
@@ -42,11 +38,7 @@ class MetricWriter:
         if not self._writing.acquire(timeout=timeout_seconds):
             return False
         try:
-            samples = [
-                sample._replace(labels=tuple(sorted(sample.labels + self._target_labels)))
-                for sample in self._metrics.samples()
-            ]
-            return self._sink.write(samples) is Outcome.DELIVERED
+            return self._sink.write(self._metrics.samples()) is Outcome.DELIVERED
         finally:
             self._writing.release()
 

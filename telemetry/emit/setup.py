@@ -65,7 +65,7 @@ class Telemetry:
         store = _store(options, clock)
         self._logs = _logs(options, clock, self.metrics, redactor, store)
         self._spans = _spans(options, self.metrics, store)
-        self._writer = _writer(options, self.metrics, store)
+        self._writer = _writer(self.metrics, store)
         self.tracer_provider = tracer_provider(_resource(options), sampler, self._spans)
         self._root = RootLogging(_handlers(options, redactor, self._logs), options.log_level)
         self._delivered_all: bool | None = None
@@ -196,11 +196,10 @@ def _spans(options: TelemetryOptions, metrics: Metrics, store: EmbeddedStore | N
     return None
 
 
-def _writer(options: TelemetryOptions, metrics: Metrics, store: EmbeddedStore | None) -> MetricWriter | None:
+def _writer(metrics: Metrics, store: EmbeddedStore | None) -> MetricWriter | None:
     if store is None:
         return None
-    target_labels = {"service_name": options.service_name, "env": options.env}
-    return MetricWriter(metrics, store.metric_sink(), target_labels)
+    return MetricWriter(metrics, store.metric_sink())
 
 
 def _resource(options: TelemetryOptions) -> dict[str, AttributeValue]:

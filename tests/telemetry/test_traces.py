@@ -1,5 +1,7 @@
 """Spans leave the process stripped to what is allowed, and an absent collector costs neither time nor honesty."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -421,3 +423,31 @@ def test_export_when_status_is_set_with_a_text_then_the_text_stays_here(bench: B
         span.set_status(Status(StatusCode.ERROR, "hunter2"))
 
     assert "hunter2" not in repr(bench.flushed())
+
+
+_FORKING = """
+import os, sys
+from telemetry.emit.otlp import OtlpSpanSink
+from telemetry.emit.sampling import ForcedRoutesSampler
+from telemetry.emit.traces import SpanPipeline, tracer_provider
+from tests.telemetry.test_traces import Counts
+
+sink = OtlpSpanSink(sys.argv[1], {}, lambda count: None)
+pipeline = SpanPipeline(sink=sink, service_name="console", observer=Counts(), schedule_seconds=60)
+tracer = tracer_provider({}, ForcedRoutesSampler(1.0), pipeline).get_tracer("test")
+tracer.start_span("parent").end()
+child = os.fork()
+tracer.start_span("after.fork").end()
+delivered = pipeline.close(10)
+if child:
+    delivered = os.waitpid(child, 0)[1] == 0 and delivered
+os._exit(0 if delivered else 1)
+"""
+
+
+def test_fork_when_spans_wait_then_each_process_sends_its_own_once(collector: Collector) -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", _FORKING, collector.url]
+    forked = subprocess.run(command, check=False, timeout=60)  # noqa: S603 -- our own script
+
+    assert forked.returncode == 0
+    assert sorted(span.name for span in collector.spans) == ["after.fork", "after.fork", "parent"]
