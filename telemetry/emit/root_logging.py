@@ -35,7 +35,8 @@ class _Before(NamedTuple):
 class RootLogging:
     """Our hold on the standard library's logging, the one thing that is global in a process.
 
-    Two at once in a process share the root logger: each one's handlers receive every record.
+    Several at once share the root logger: each one's handlers receive every record, the latest one's level counts,
+    and the last to go restores what the first one found, in whatever order they go.
 
     Args:
         handlers: Added to the root logger.
@@ -47,7 +48,8 @@ class RootLogging:
 
     def __init__(self, handlers: Sequence[logging.Handler], level: str) -> None:
         root = logging.getLogger()
-        self._handlers = tuple(handlers)
+        self._hold = _Hold(self)
+        self._handlers = (*handlers, self._hold)
         self._before = [_state(root)]
         root.setLevel(level.upper())
         for handler in self._handlers:
@@ -58,13 +60,23 @@ class RootLogging:
     def release(self) -> None:
         """Remove our handlers and put levels back; handlers that others added meanwhile stay. Idempotent."""
         root = logging.getLogger()
+        holds = [handler for handler in root.handlers if isinstance(handler, _Hold)]
+        if self._hold not in holds:
+            return
+        later = holds[holds.index(self._hold) + 1 :]
         for handler in self._handlers:
             root.removeHandler(handler)
-        while self._before:
-            logger, level, propagate, handlers = self._before.pop()
+        if later:
+            # What we found is what the next one has to leave behind; its own finding was our doing.
+            later[0].owner._before = self._before  # noqa: SLF001 -- of the same class
+        else:
+            self._restore()
+
+    def _restore(self) -> None:
+        for logger, level, propagate, handlers in reversed(self._before):
             logger.setLevel(level)
             logger.propagate = propagate
-            if logger is not root:
+            if logger is not logging.getLogger():
                 logger.handlers[:] = handlers
 
     def _take_over(self, logger: logging.Logger) -> None:
@@ -74,6 +86,14 @@ class RootLogging:
         if logger.name in _SERVERS:
             logger.handlers[:] = []
             logger.propagate = True
+
+
+class _Hold(logging.NullHandler):
+    """Marks on the root logger itself who holds it, in order of arrival; it handles nothing."""
+
+    def __init__(self, owner: RootLogging) -> None:
+        super().__init__()
+        self.owner = owner
 
 
 def _state(logger: logging.Logger) -> _Before:

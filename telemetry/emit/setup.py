@@ -113,12 +113,13 @@ class Telemetry:
             Whether everything was delivered (log lines: or spooled, for the next process to deliver).
         """
         if self._delivered_all is None:
-            self._delivered_all = self._shutdown(time.monotonic() + timeout_seconds)
+            self._delivered_all = self._shutdown(timeout_seconds)
         return self._delivered_all
 
-    def _shutdown(self, deadline: float) -> bool:
-        spans_sent = self._spans is None or self._spans.close(_left(deadline))
-        # Spans first: that the span sink is away is itself logged.
+    def _shutdown(self, timeout_seconds: float) -> bool:
+        deadline = time.monotonic() + timeout_seconds
+        # Spans first, for that their sink is away is itself logged; and half the time at most, for it may be away.
+        spans_sent = self._spans is None or self._spans.close(timeout_seconds / 2)
         logs_safe = self._logs is None or self._logs.handler.flush(_left(deadline))
         self._root.release()
         if self._logs is not None:

@@ -151,8 +151,12 @@ class SpanPipeline(SpanProcessor):
             self._wake.clear()
             self._hurry.clear()
             if self._send_all():
+                if back_off_seconds:
+                    _log.warning("the span sink is back")
                 back_off_seconds = 0.0
             else:
+                if not back_off_seconds:
+                    _log.warning("the span sink is away; spans wait in memory until it is back")
                 back_off_seconds = min(max(back_off_seconds * 2, _FIRST_BACK_OFF_SECONDS), _LAST_BACK_OFF_SECONDS)
             if self._stop.is_set():
                 return

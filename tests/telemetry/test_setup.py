@@ -212,6 +212,21 @@ def test_shut_down_when_two_handles_exist_then_the_other_goes_on(set_up: SetUp, 
     assert query(tmp_path, "SELECT line FROM logs WHERE line = 'still here'") == [("still here",)]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_shut_down_when_two_handles_go_in_any_order_then_logging_is_as_it_was_found(
+    set_up: SetUp, order: tuple[int, int]
+) -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers), logging.getLogger("urllib3").level)
+    handles = set_up(), set_up(service_name="automation")
+    handles[order[0]].shutdown()
+    still_heard = logging.getLogger("services.test").isEnabledFor(logging.INFO)
+    handles[order[1]].shutdown()
+
+    assert still_heard
+    assert (root.level, list(root.handlers), logging.getLogger("urllib3").level) == before
+
+
 def test_set_up_when_done_then_the_version_is_exposed(set_up: SetUp) -> None:
     assert reading(set_up(), "sightline_build_info", version="1.2.3") == 1.0
 

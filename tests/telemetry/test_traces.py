@@ -180,7 +180,9 @@ def test_export_when_a_span_has_a_parent_then_both_ids_are_kept(bench: Bench) ->
     assert (entry.service_name, entry.start_ns <= entry.end_ns) == ("console", True)
 
 
-def test_end_span_when_sink_is_away_then_it_waits_and_arrives_later(make_bench: Callable[..., Bench]) -> None:
+def test_end_span_when_sink_is_away_then_it_waits_and_arrives_later(
+    make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
     bench = make_bench(KeepingSink(Outcome.RETRY))
     bench.spans(30)
     assert bench.sink.called.wait(5)
@@ -189,6 +191,7 @@ def test_end_span_when_sink_is_away_then_it_waits_and_arrives_later(make_bench: 
 
     assert len(bench.flushed()) == 30
     assert (bench.counts.taken, bench.counts.confirmed, bench.counts.lost) == (30, 30, {})
+    assert caplog.messages[0].startswith("the span sink is away")
 
 
 def test_end_span_when_queue_is_full_then_new_ones_are_dropped_and_counted(make_bench: Callable[..., Bench]) -> None:
