@@ -148,7 +148,7 @@ def _stages(query: str, at: int) -> Iterator[Check]:
             raise _ParseError(f"syntax error: unexpected {query[at : at + 10]!r}")
         if stage.group(1) == "|=":
             wanted, at = read_literal(query, stage.end())
-            yield lambda labels, wanted=wanted: wanted in labels["\0"]  # type: ignore[misc] -- bound at once
+            yield lambda labels, wanted=wanted: wanted in labels["\0"]  # type: ignore[misc]  # bound at once
         else:
             check, at = _condition(query, stage.end())
             yield check

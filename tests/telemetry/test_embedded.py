@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def reader(path: Path) -> Iterator[EmbeddedLogReader]:
 def store(path: Path, **options: object) -> EmbeddedStore:
     return EmbeddedStore(
         path,
-        **{"service_name": "console", "env": "test", "clock": StoppedClock(), **options},  # type: ignore[arg-type] -- each test names real ones
+        **{"service_name": "console", "env": "test", "clock": StoppedClock(), **options},  # type: ignore[arg-type]  # each test names real ones
     )
 
 
@@ -87,7 +88,7 @@ def test_send_when_nothing_is_in_the_batch_then_it_counts_as_delivered(path: Pat
     assert send(path, []) is Outcome.DELIVERED
 
 
-def _write_many(path: Path, barrier: "multiprocessing.synchronize.Barrier", number: int) -> None:
+def _write_many(path: Path, barrier: Barrier, number: int) -> None:
     sink = store(path, service_name=f"service-{number}").log_sink()
     barrier.wait()
     for batch in range(5):
@@ -173,7 +174,7 @@ def test_send_when_file_is_of_a_newer_release_then_retry_and_reader_says_so(
         entry(1, "x")._replace(time_ns=2**64),
         entry(1, "x", trace_id="not hexadecimal"),
         entry(1, "x", trace_id="abcd"),
-        entry(1, "x")._replace(line=object()),  # type: ignore[arg-type] -- what a careless caller may hand over
+        entry(1, "x")._replace(line=object()),  # type: ignore[arg-type]  # what a careless caller may hand over
     ],
 )
 def test_send_when_a_line_can_never_be_stored_then_batch_is_rejected(

@@ -38,7 +38,7 @@ def lines(back: LogBack, **asked: object) -> list[str]:
 
 
 def _query(**asked: object) -> LogQuery:
-    return LogQuery(**{"start": at(0), "end": at(3_600), "newest_first": False, **asked})  # type: ignore[arg-type] -- each test names real ones
+    return LogQuery(**{"start": at(0), "end": at(3_600), "newest_first": False, **asked})  # type: ignore[arg-type]  # each test names real ones
 
 
 def test_search_when_line_has_everything_then_every_part_comes_back(back: LogBack) -> None:
@@ -229,6 +229,8 @@ def test_search_when_loki_mixes_metadata_into_labels_then_request_asks_it_not_to
         ({"limit": 0}, "between 1 and"),
         ({"end": at(0)}, "must be before end"),
         ({"start": at(0).replace(tzinfo=None)}, "time zone"),
+        ({"start": at(0).replace(year=1969)}, "before 1970"),
+        ({"end": at(0).replace(year=9999)}, "after 2261"),
     ],
 )
 def test_query_when_it_cannot_be_asked_then_error_says_why(asked: dict[str, object], words: str) -> None:

@@ -131,7 +131,7 @@ def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> 
 
 def _query(metric: str, **asked: object) -> SeriesQuery:
     window = {"start": at(7.25), "end": at(1_750), "step_seconds": 13.5}
-    return SeriesQuery(metric=metric, **{**window, **asked})  # type: ignore[arg-type] -- each test names real ones
+    return SeriesQuery(metric=metric, **{**window, **asked})  # type: ignore[arg-type]  # each test names real ones
 
 
 QUESTIONS = [
@@ -214,4 +214,4 @@ def test_exemplars_when_prometheus_has_some_then_they_name_their_traces() -> Non
 )
 def test_query_when_it_cannot_be_asked_then_error_says_so(asked: dict[str, object]) -> None:
     with pytest.raises(InvalidQueryError):
-        _query(**{"metric": "up", **asked})  # type: ignore[arg-type] -- the metric's name is among them
+        _query(**{"metric": "up", **asked})  # type: ignore[arg-type]  # the metric's name is among them

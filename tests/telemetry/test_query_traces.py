@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telemetry.query.errors import InvalidQueryError
 from telemetry.query.ports import TraceQuery, TraceSummary, trace_of
 from telemetry.query.tempo_json import hexadecimal, spans_of
-from telemetry.records import SpanEvent, SpanLink
+from telemetry.records import AttributeValue, SpanEvent, SpanLink
 from telemetry.sinks.embedded_rows import storable
 from tests.fakes.tempo import FakeTempo
 from tests.telemetry.query_backs import T0_NS, TRACE, TempoTraces, TraceBack, at, span, trace_back
@@ -45,11 +45,11 @@ def found(back: TraceBack, **asked: object) -> list[str]:
 
 
 def _query(**asked: object) -> TraceQuery:
-    return TraceQuery(**{"start": at(0), "end": at(3_600), **asked})  # type: ignore[arg-type] -- each test names real ones
+    return TraceQuery(**{"start": at(0), "end": at(3_600), **asked})  # type: ignore[arg-type]  # each test names real ones
 
 
 def test_trace_when_span_has_everything_then_every_part_comes_back(back: TraceBack) -> None:
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "http.route": "/alerts",
         "http.response.status_code": 503,
         "ratio": 0.5,
