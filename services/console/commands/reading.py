@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -70,6 +70,7 @@ def logs(  # noqa: PLR0913 -- each parameter is one of the command's options
             _follow(operator, readers, query, seen=set(found), as_json=as_json)
         elif not found and not as_json:
             operator.progress.note(f"no such line in the last {since}; `--since 1d` looks further back")
+            _point_to_files(operator, query.services)
 
 
 def trace(
@@ -139,6 +140,14 @@ def _follow(operator: Operator, readers: Readers, query: LogQuery, *, seen: set[
             if line not in seen:
                 _print_line(operator, line, as_json=as_json)
         seen = set(found)
+
+
+def _point_to_files(operator: Operator, names: Sequence[str]) -> None:
+    """What is no service of ours writes no telemetry, only what it prints."""
+    for name in names:
+        file = operator.layout.log_file(name)
+        if file.exists():
+            operator.progress.note(f"what {name} itself prints is in {file}")
 
 
 def _print_line(operator: Operator, line: LogLine, *, as_json: bool) -> None:
