@@ -149,7 +149,9 @@ class ServiceClient:
             f"{method} {template}",
             kind=SpanKind.CLIENT,
             attributes={"http.request.method": method, "sightline.dependency": self._dependency},
+            # Its text would travel with the span, and part of it is another service's.
             record_exception=False,
+            set_status_on_exception=False,
         ) as span:
             try:
                 async with asyncio.timeout(self._timeouts.total_seconds):

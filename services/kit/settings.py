@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -79,11 +79,6 @@ class Settings(BaseSettings):
     def variables(cls) -> dict[str, str]:
         """The environment variable of each field: variable to field name."""
         return {_variable(name, field): name for name, field in cls.model_fields.items()}
-
-    @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None, *, also_known: Iterable[type["Settings"]] = ()) -> Self:
-        """See `load`."""
-        return load(cls, environ, also_known=also_known)
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

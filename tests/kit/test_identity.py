@@ -277,6 +277,22 @@ def test_token_when_two_databases_handles_race_for_it_then_one_gets_it(
     assert spent.count(True) == 1
 
 
+@pytest.mark.needs("initdb", "postgres")
+def test_token_when_many_race_for_it_on_postgres_then_one_gets_it(
+    postgres_database: Database, clock: FakeClock
+) -> None:
+    store = DatabaseSpentTokens(postgres_database, clock)
+    barrier = threading.Barrier(8)
+
+    def spend(_number: int) -> bool:
+        barrier.wait(5)
+        return store.spend("token", clock.now().timestamp() + 60)
+
+    with ThreadPoolExecutor(8) as pool:
+        spent = list(pool.map(spend, range(8)))
+    assert spent.count(True) == 1
+
+
 def test_token_when_the_service_restarts_then_it_is_still_spent(web: Web, database: Database, clock: FakeClock) -> None:
     token = web.signer().headers("GET", TARGET, b"", audience=AUDIENCE)["authorization"].removeprefix("Bearer ")
 

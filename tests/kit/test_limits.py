@@ -113,6 +113,22 @@ def test_hit_when_many_come_at_once_over_two_handles_then_no_call_too_many_is_al
     assert allowed.count(True) == 5
 
 
+@pytest.mark.needs("initdb", "postgres")
+def test_hit_when_many_come_at_once_on_postgres_then_no_call_too_many_is_allowed(
+    postgres_database: Database, clock: FakeClock, telemetry: RecordedTelemetry
+) -> None:
+    limiter = RateLimiter(postgres_database, clock, telemetry.metrics)
+    barrier = threading.Barrier(8)
+
+    def hit(_number: int) -> bool:
+        barrier.wait(5)
+        return limiter.hit("orders", FIVE_A_MINUTE, "caller").allowed
+
+    with ThreadPoolExecutor(8) as pool:
+        allowed = list(pool.map(hit, range(8)))
+    assert allowed.count(True) == 5
+
+
 def test_hit_when_several_processes_share_the_limit_then_no_call_too_many_is_allowed(tmp_path: Path) -> None:
     program = """
 import sys
