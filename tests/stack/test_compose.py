@@ -10,6 +10,10 @@ import compose_spec
 import pytest
 import yaml
 
+from services.automation.settings import AutomationSettings
+from services.console.settings import ConsoleSettings
+from services.kit.settings import load as load_settings
+from tests.stack.alerting import free_port, get_json, running
 from tests.stack.stackfiles import ROOT, load, run_tool, scrape_targets
 
 COMPOSE: Mapping[str, Any] = load("docker-compose.yml")
@@ -154,6 +158,19 @@ def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(
     assert (service, f"{service}:{port}") in set(scrape_targets())
 
 
+@pytest.mark.parametrize("settings_class", [AutomationSettings, ConsoleSettings], ids=lambda cls: cls.service_name)
+def test_service_when_it_reads_its_environment_then_it_takes_every_variable(
+    settings_class: type[AutomationSettings | ConsoleSettings], tmp_path: Path
+) -> None:
+    for name in ("alertmanager_token", "slack_webhook_url", "nats_token"):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text("made-up-for-this-test")
+    environment = SERVICES[settings_class.service_name]["environment"] | {"SIGHTLINE_SECRETS_DIR": str(tmp_path)}
+    settings = load_settings(settings_class, environment)
+    assert str(settings.port) == environment["SIGHTLINE_PORT"]
+    assert settings.loki_url == "http://loki:3100"
+
+
 def test_scrape_targets_when_resolved_then_each_is_a_service_of_the_stack() -> None:
     assert {address.split(":")[0] for _, address in scrape_targets()} <= set(SERVICES)
 
@@ -191,6 +208,23 @@ def test_bus_configuration_when_its_token_is_missing_then_the_server_refuses_to_
     checked = run_tool("nats-server", "-t", "-c", "nats.conf", cwd=tmp_path)
     assert checked.returncode != 0
     assert "secrets/authorization.conf" in checked.stderr
+
+
+@pytest.mark.needs("nats-server")
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 -- a native run's, and a container's
+def test_bus_when_started_at_an_address_then_its_monitor_is_heard_on_the_loopback_alone(
+    address: str, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "nats/nats.conf", tmp_path)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/authorization.conf").write_text('authorization { token: "made-up" }')
+    client, monitor = free_port(), free_port()
+    arguments = ("--config=nats.conf", f"--addr={address}", f"--port={client}", f"--http_port={monitor}", "-sd=store")
+    with running("nats-server", arguments, cwd=tmp_path, ready=f"http://127.0.0.1:{monitor}/healthz"):
+        status = get_json(f"http://127.0.0.1:{monitor}/varz")
+    assert status["host"] == address
+    assert status["http_host"] == "127.0.0.1"
+    assert status["auth_required"] is True
 
 
 def test_image_when_built_then_its_base_is_pinned_and_its_user_is_not_root() -> None:
