@@ -26,7 +26,8 @@ class AuditJournal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
+        # A signal handler may log while this thread is writing.
+        self._lock = threading.RLock()
         self._descriptor: int | None = None
         self._pending = 0
         self._size_bytes = 0
@@ -86,7 +87,7 @@ class AuditJournal:
 
     def forked(self) -> None:
         """Go on with an own file in a child process; the parent's lines stay the parent's."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = self._claim()

@@ -4,14 +4,16 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
+from threading import get_ident
 
 from telemetry.emit.audit import AuditJournal
 from telemetry.emit.buffer import LogBuffer
 from telemetry.emit.clock import random_ratio
 from telemetry.emit.context import current_span_ids
+from telemetry.emit.delivery import Delivery, LogObserver, NamedLogSink
 from telemetry.emit.entries import EntryMaker
 from telemetry.emit.redaction import Redactor
-from telemetry.emit.worker import Delivery, DeliveryWorker, LogObserver, NamedLogSink
+from telemetry.emit.worker import DeliveryWorker
 from telemetry.sinks.spool import Spool
 
 __all__ = ["BatchingHandler", "LogObserver", "NamedLogSink"]
@@ -95,7 +97,7 @@ class BatchingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Redact and queue a record, unless the worker itself or its HTTP client made it."""
-        if record.thread == self._worker.thread_id:
+        if get_ident() == self._worker.thread_id:
             return
         try:
             entry = self._entries.make(record)

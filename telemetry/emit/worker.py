@@ -3,61 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
-from telemetry.emit.audit import AuditJournal
 from telemetry.emit.backoff import Backoff
 from telemetry.emit.buffer import LogBuffer
-from telemetry.records import LogEntry, LogSink, Outcome
-from telemetry.sinks.spool import Spool
+from telemetry.emit.delivery import Delivery
+from telemetry.records import LogEntry, Outcome
 
 # Records of this logger, like all made on the worker's thread, reach the console but never the buffer.
 _LOG = logging.getLogger("telemetry.emit.worker")
 
 # Loki takes pushes of 4 MiB by default; a character is up to 4 bytes but hardly ever more than one.
 _MAX_BATCH_CHARS = 1024 * 1024
-
-
-class NamedLogSink(LogSink, Protocol):
-    """A sink that the delivered counter can name."""
-
-    @property
-    def name(self) -> str:
-        """Value of the label `sink`."""
-
-
-class LogObserver(Protocol):
-    """Counts what becomes of log lines. Called from several threads; must not log."""
-
-    def accepted(self, count: int) -> None:
-        """Lines were put into the buffer."""
-
-    def delivered(self, sink_name: str, count: int) -> None:
-        """A sink confirmed lines."""
-
-    def dropped(self, reason: str, count: int) -> None:
-        """Lines are lost for good: queue_full, rejected, spool_full or unserialisable."""
-
-    def spooled(self, count: int) -> None:
-        """Lines were written to disk because the sink is away."""
-
-    def replayed(self, count: int) -> None:
-        """A sink confirmed lines that had been spooled."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """What a worker works with."""
-
-    sink: NamedLogSink
-    spool: Spool
-    observer: LogObserver
-    journal: AuditJournal | None
-    batch_records: int
-    batch_delay_seconds: float
-    ratio: Callable[[], float]
 
 
 class _AbandonedError(Exception):
@@ -83,7 +40,8 @@ class DeliveryWorker:
         self._abandoned = False
         self._sink_away = False
         self._retry_at_seconds = 0.0
-        self._in_flight: Sequence[LogEntry] = ()
+        # What was taken from the buffer and has no other home yet.
+        self._in_flight: list[Sequence[LogEntry]] = []
         self._thread = threading.Thread(target=self._run, name="log-delivery", daemon=True)
 
     @property
@@ -119,8 +77,9 @@ class DeliveryWorker:
         if self._turn.acquire(timeout=timeout_seconds):
             try:
                 self._abandoned = True
-                self._spool(self._in_flight)
-                self._in_flight = ()
+                for part in self._in_flight:
+                    self._spool(part)
+                self._in_flight.clear()
                 for batch in self._take_present():
                     self._spool(batch)
             finally:
@@ -191,17 +150,16 @@ class DeliveryWorker:
         if self._sink_away:
             self._spool(batch)
             return
-        for part, outcome in self._send(batch):
-            if outcome is Outcome.DELIVERED:
-                self._delivery.observer.delivered(self._delivery.sink.name, len(part))
-                self._settle(part)
-            elif outcome is Outcome.REJECTED:
-                self._keep_rejected(part)
-            else:
+        self._in_flight = [batch]
+        for part, outcome in self._send(self._in_flight):
+            if outcome is Outcome.RETRY:
                 self._spool(part)
+                continue
+            self._count(part, outcome)
+            self._settle(part)
 
     def _replay_oldest(self) -> None:
-        spool, observer = self._delivery.spool, self._delivery.observer
+        spool = self._delivery.spool
         if self._stopping or (self._sink_away and time.monotonic() < self._retry_at_seconds):
             return
         batch = spool.oldest()
@@ -209,38 +167,34 @@ class DeliveryWorker:
             # Nothing is left to probe the sink with: the next live batch does it.
             self._sink_away = False
             return
-        sent = self._send(batch.entries)
-        delivered = sum(len(part) for part, outcome in sent if outcome is Outcome.DELIVERED)
-        if delivered:
-            observer.delivered(self._delivery.sink.name, delivered)
-            observer.replayed(delivered)
-        for part, outcome in sent:
-            if outcome is Outcome.REJECTED:
-                self._keep_rejected(part)
-        if not any(outcome is Outcome.RETRY for _, outcome in sent):
+        is_done = True
+        for part, outcome in self._send([batch.entries]):
+            if outcome is Outcome.RETRY:
+                is_done = False
+                continue
+            self._count(part, outcome)
+            if outcome is Outcome.DELIVERED:
+                self._delivery.observer.replayed(len(part))
+        if is_done:
             spool.remove(batch)
 
-    def _send(self, batch: Sequence[LogEntry]) -> list[tuple[Sequence[LogEntry], Outcome]]:
-        # An entry that no sink can write must not take its neighbours along: halve the batch until it stands alone.
-        results: list[tuple[Sequence[LogEntry], Outcome]] = []
-        parts = [batch]
+    def _send(self, parts: list[Sequence[LogEntry]]) -> Iterator[tuple[Sequence[LogEntry], Outcome | None]]:
+        # An entry that no sink can write must not take its neighbours along: halve the batch until it stands alone,
+        # with no outcome. A part stays in `parts` until the caller has dealt with it.
         while parts:
-            part = parts.pop()
+            part = parts[-1]
+            outcome: Outcome | None = None
             try:
                 outcome = self._send_once(part)
             except (TypeError, ValueError, RecursionError) as error:
                 if len(part) > 1:
-                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+                    parts[-1:] = [part[len(part) // 2 :], part[: len(part) // 2]]
                     continue
                 _LOG.warning("a log line of %s cannot be written (%s)", part[0].logger, type(error).__name__)
-                self._delivery.observer.dropped("unserialisable", 1)
-                self._settle(part)
-                continue
-            results.append((part, outcome))
-        return results
+            yield part, outcome
+            parts.pop()
 
     def _send_once(self, part: Sequence[LogEntry]) -> Outcome:
-        self._in_flight = part
         self._turn.release()
         try:
             outcome = self._delivery.sink.send(part)
@@ -254,9 +208,17 @@ class DeliveryWorker:
             self._turn.acquire()
             if self._abandoned:
                 raise _AbandonedError
-            self._in_flight = ()
         self._note(outcome)
         return outcome
+
+    def _count(self, part: Sequence[LogEntry], outcome: Outcome | None) -> None:
+        if outcome is Outcome.DELIVERED:
+            self._delivery.observer.delivered(self._delivery.sink.name, len(part))
+        elif outcome is Outcome.REJECTED:
+            self._delivery.observer.dropped("rejected", len(part))
+            self._keep_rejected(part)
+        else:
+            self._delivery.observer.dropped("unserialisable", len(part))
 
     def _note(self, outcome: Outcome) -> None:
         if outcome is Outcome.RETRY:
@@ -271,8 +233,6 @@ class DeliveryWorker:
         self._backoff.reset()
 
     def _spool(self, part: Sequence[LogEntry]) -> None:
-        if not part:
-            return
         try:
             lost = self._delivery.spool.append(part)
         except OSError as error:
@@ -285,8 +245,6 @@ class DeliveryWorker:
         self._settle(part)
 
     def _keep_rejected(self, part: Sequence[LogEntry]) -> None:
-        self._delivery.observer.dropped("rejected", len(part))
-        self._settle(part)
         try:
             self._delivery.spool.keep_rejected(part)
         except OSError as error:

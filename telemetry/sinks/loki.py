@@ -60,6 +60,7 @@ class LokiSink(LokiEmitterV1):  # type: ignore[misc]  # the base is untyped
         self._clock = clock
         self._timeouts = (connect_timeout_seconds, read_timeout_seconds)
         self._process_id = os.getpid()
+        self._last_trouble = ""
 
     def send(self, entries: Sequence[LogEntry]) -> Outcome:
         """Push a batch; see `Outcome` for what is returned when Loki is away or refuses it."""
@@ -69,15 +70,15 @@ class LokiSink(LokiEmitterV1):  # type: ignore[misc]  # the base is untyped
                 self.url, data=body, headers=_HEADERS, timeout=self._timeouts, allow_redirects=False
             )
         except requests.RequestException as error:
-            _LOG.debug("push of %d lines failed: %s", len(entries), type(error).__name__)
             self.close()
-            return Outcome.RETRY
+            return self._keep_for_later(type(error).__name__)
         if response.status_code == self.success_response_code:
+            self._last_trouble = ""
             return Outcome.DELIVERED
         if response.status_code in _REFUSED:
             _LOG.warning("Loki refused %d lines (%d): %.200s", len(entries), response.status_code, response.text)
             return Outcome.REJECTED
-        return Outcome.RETRY
+        return self._keep_for_later(f"status {response.status_code}")
 
     def build_batch(self, entries: Sequence[LogEntry]) -> dict[str, list[dict[str, Any]]]:
         """Return the JSON body of a push: one stream per level and logger, times distinct within a stream."""
@@ -98,16 +99,31 @@ class LokiSink(LokiEmitterV1):  # type: ignore[misc]  # the base is untyped
 
     @property
     def session(self) -> requests.Session:
-        """The HTTP session of this process: one inherited by a fork is left to the parent."""
-        if self._process_id != os.getpid():
-            self._session = None
-            self._process_id = os.getpid()
+        """The HTTP session of this process."""
+        self._leave_to_parent()
         is_new = self._session is None
         session: requests.Session = super().session
         if is_new:
             # Proxy and netrc look-ups cost more than the push, and logs go where they are told to.
             session.trust_env = False
         return session
+
+    def close(self) -> None:
+        """Close the connections; the next `send` opens them again."""
+        self._leave_to_parent()
+        super().close()
+
+    def _leave_to_parent(self) -> None:
+        # After a fork the session is the parent's, and one of its locks may be held for ever.
+        if self._process_id != os.getpid():
+            self._session = None
+            self._process_id = os.getpid()
+
+    def _keep_for_later(self, trouble: str) -> Outcome:
+        if trouble != self._last_trouble:
+            _LOG.warning("Loki at %s does not take log lines: %s", self.url, trouble)
+        self._last_trouble = trouble
+        return Outcome.RETRY
 
     def _labels(self, level: str, logger: str, is_old: bool) -> dict[str, str]:  # noqa: FBT001 -- unpacked from a key
         labels = {**self.tags, self.level_tag: level, self.logger_tag: logger}

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from telemetry.emit.audit import AuditJournal
 from telemetry.emit.clock import SystemClock
 from telemetry.emit.logs import BatchingHandler
 from telemetry.emit.redaction import Redactor
-from telemetry.records import LogEntry
+from telemetry.records import LogEntry, Outcome
 from telemetry.sinks.loki import LokiSink
 from telemetry.sinks.spool import Spool
 from tests.fakes.logs import CountingObserver, ScriptedSink
@@ -273,4 +273,46 @@ def test_deliver_when_the_sink_takes_audit_lines_then_the_journal_is_emptied(tmp
     assert (tmp_path / "audit.jsonl").read_bytes() != b""
     assert handler.flush()
     assert (sink.texts, (tmp_path / "audit.jsonl").read_bytes()) == (["approved"], b"")
+    handler.close()
+
+
+class PeekingSink(ScriptedSink):
+    """Looks at a file whenever it is given a batch."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self.seen: dict[str, str] = {}
+
+    def send(self, entries: Sequence[LogEntry]) -> Outcome:
+        outcome = super().send(entries)
+        self.seen[entries[-1].line] = self._path.read_text()
+        return outcome
+
+
+def test_replay_when_it_is_rejected_then_lines_logged_meanwhile_stay_in_the_journal(tmp_path: Path) -> None:
+    sink = PeekingSink(tmp_path / "audit.jsonl")
+    observer = CountingObserver()
+    handler = BatchingHandler(
+        sink=sink,
+        spool=Spool(tmp_path / "spool", clock=SystemClock()),
+        redactor=Redactor(),
+        observer=observer,
+        batch_delay_seconds=0.01,
+        audit_journal=AuditJournal(tmp_path / "audit.jsonl"),
+        ratio=lambda: 0.2,
+    )
+    handler.start()
+    sink.script.append(Outcome.RETRY)
+    handler.handle(logging.makeLogRecord({"name": "audit.approvals", "levelno": 20, "msg": "first"}))
+    assert observer.wait_for("spooled", 1)
+    sink.script.append(Outcome.REJECTED)
+    sink.gate.clear()
+    assert sink.blocked.wait(10)
+    handler.handle(logging.makeLogRecord({"name": "audit.approvals", "levelno": 20, "msg": "second"}))
+    sink.gate.set()
+    assert sink.wait_until(lambda sink: sink.texts == ["second"])
+    assert handler.flush()
+    assert '"second"' in sink.seen["second"]
+    assert (tmp_path / "audit.jsonl").read_text() == ""
     handler.close()
