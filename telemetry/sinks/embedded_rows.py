@@ -12,7 +12,7 @@ SPAN_ID_BYTES = 8
 # One encoder for all: making one costs more than encoding a line's fields.
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
-LogRow = tuple[int, int, int, bytes | None, bytes | None, str, str | None]
+LogRow = tuple[int, int, bytes | None, bytes | None, str, str | None]
 
 
 def storable(text: str) -> str:
@@ -39,8 +39,8 @@ def id_text(value: bytes | None) -> str:
     return value.hex() if value else ""
 
 
-def log_row(entry: LogEntry, stream_id: int) -> LogRow:
-    """Columns time_ns, stream_id, digest, trace_id, span_id, line, fields. Raises ValueError for a malformed id."""
+def log_row(entry: LogEntry) -> LogRow:
+    """Columns time_ns, digest, trace_id, span_id, line, fields. Raises ValueError for a malformed id."""
     trace_id, span_id = id_bytes(entry.trace_id, TRACE_ID_BYTES), id_bytes(entry.span_id, SPAN_ID_BYTES)
     fields = {name: value for name, value in entry.fields if value}
     packed = _COMPACT.encode(fields) if fields else None
@@ -48,9 +48,9 @@ def log_row(entry: LogEntry, stream_id: int) -> LogRow:
         identity = "\x1f".join((entry.trace_id, entry.span_id, packed or "", entry.line)).encode()
     except UnicodeEncodeError:
         clean = tuple((storable(name), storable(value)) for name, value in entry.fields)
-        return log_row(entry._replace(line=storable(entry.line), fields=clean), stream_id)
+        return log_row(entry._replace(line=storable(entry.line), fields=clean))
     digest = int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "big", signed=True)
-    return (entry.time_ns, stream_id, digest, trace_id, span_id, entry.line, packed)
+    return (entry.time_ns, digest, trace_id, span_id, entry.line, packed)
 
 
 def unpack_fields(packed: str | None) -> tuple[tuple[str, str], ...]:
@@ -58,8 +58,8 @@ def unpack_fields(packed: str | None) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(json.loads(packed).items())) if packed else ()
 
 
-def span_row(span: SpanEntry, trace: int) -> tuple[object, ...]:
-    """Columns of `spans` in their order. Raises ValueError or TypeError for what cannot be stored."""
+def span_row(span: SpanEntry) -> tuple[object, ...]:
+    """Columns of `spans` without the first. Raises ValueError or TypeError for what cannot be stored."""
     if not span.span_id:
         raise ValueError("a span needs an id")
     details = {
@@ -68,7 +68,6 @@ def span_row(span: SpanEntry, trace: int) -> tuple[object, ...]:
         "links": [(link.trace_id, link.span_id, dict(link.attributes)) for link in span.links],
     }
     return (
-        trace,
         id_bytes(span.span_id, SPAN_ID_BYTES),
         id_bytes(span.parent_span_id, SPAN_ID_BYTES),
         storable(span.service_name),
@@ -84,7 +83,7 @@ def span_row(span: SpanEntry, trace: int) -> tuple[object, ...]:
 
 
 def span_from_row(trace_id: str, row: Sequence[object]) -> SpanEntry:
-    """The span that `span_row` laid out, from the columns after the first."""
+    """The span that `span_row` laid out, from the same columns."""
     span_id, parent, service, name, kind, status, message, start_ns, end_ns, packed = row
     details: dict[str, object] = json.loads(str(packed))
     return SpanEntry(
