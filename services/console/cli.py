@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -54,6 +55,8 @@ def build(
 
 def main() -> None:
     """Run the command of this process's arguments and exit with its code; no failure shows a traceback."""
+    # Who ends `sightline up` from outside means the same as with Ctrl-C: stop what was started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(build()))
 
 
@@ -71,8 +74,11 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         _say(errors, error.detail)
         return _USAGE
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _say(errors, what, remedy="`sightline doctor` looks at disk, files and their modes")
     except KeyboardInterrupt:
-        _say(errors, "stopped by Ctrl-C")
+        _say(errors, "interrupted")
         return _INTERRUPTED
     return _FAILED
 

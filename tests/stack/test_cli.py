@@ -1,6 +1,10 @@
 """The `sightline` command: words, exit codes, no traceback."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +14,13 @@ import typer
 from typer.testing import CliRunner
 
 from services.console.cli import build, run
+from services.console.commands.context import OperatorSettings
 from services.console.stack.components import Component
-from services.console.stack.layout import Layout
+from services.console.stack.inventory import COMPONENTS
+from services.console.stack.layout import Layout, checkout
+from services.console.stack.record import RunRecord
 from services.kit.clock import SystemClock
+from telemetry.emit.clock import SystemClock as TelemetryClock
 from telemetry.records import LogEntry, SpanEntry, SpanLink
 from telemetry.sinks.embedded import EmbeddedStore
 from tests.stack.native_parts import DIES, component, layout_in, write_program
@@ -256,9 +264,70 @@ def test_trace_when_it_is_unknown_then_it_says_that_telemetry_may_lag(
     assert "try again shortly" in error
 
 
+@pytest.mark.usefixtures("stored")
+def test_logs_when_followed_then_a_new_line_comes_and_ctrl_c_ends_it(layout: Layout) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTLINE_")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "services.console.cli", "logs", "--follow", "--since", "1m"],
+        env={**environ, "SIGHTLINE_DATA_DIR": str(layout.data_dir), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        store = EmbeddedStore(layout.telemetry_file, service_name="console", env="local", clock=TelemetryClock())
+        sink = store.log_sink()
+        sink.send([LogEntry(TelemetryClock().time_ns(), "info", "services.page", "a new line", "", "", ())])
+        sink.close()
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+    assert line.endswith("console services.page: a new line\n")
+
+
+def test_status_when_the_supervisor_is_gone_then_that_is_said(
+    app: Callable[..., typer.Typer], layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout.run_dir.mkdir(parents=True)
+    RunRecord(mode="native").save(layout.run_dir)
+
+    assert run(app(), ["status"]) == 1
+
+    assert "its supervisor is gone" in capsys.readouterr().err
+
+
+def test_up_when_the_data_directory_cannot_be_made_then_it_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert run(build((), FixedClock(), {"SIGHTLINE_DATA_DIR": str(tmp_path / "file" / "var")}), ["up", "--native"]) == 1
+
+    error = capsys.readouterr().err
+    assert f"{tmp_path / 'file' / 'var'}" in error
+    assert "Traceback" not in error
+
+
 def test_doctor_when_a_required_part_is_missing_then_its_code_is_1(app: Callable[..., typer.Typer]) -> None:
     code, output = invoke(app([component("sightline-test-bus", 1)]), "doctor")
 
     assert code == 1
     assert "to be put right first: " in output
     assert output.rstrip().endswith("sightline-test-bus"), output
+
+
+def test_docs_when_read_then_every_command_option_setting_and_port_is_in_them() -> None:
+    text = (checkout() / "docs" / "running.md").read_text()
+    group = typer.main.get_command(build(()))
+    options = {
+        option
+        for command in group.commands.values()  # type: ignore[attr-defined]
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option not in {"--help", "--fetch"}
+    }
+    commands = {f"sightline {name}" for name in group.commands}  # type: ignore[attr-defined]
+    ports = {str(port) for part in COMPONENTS for port in part.ports.values()}
+
+    wanted = commands | options | set(OperatorSettings.variables()) | ports
+    assert sorted(word for word in wanted if word not in text) == []

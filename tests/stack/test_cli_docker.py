@@ -162,3 +162,14 @@ def test_up_when_it_runs_in_docker_then_a_native_start_is_refused(
     assert run(app(), ["up", "--native"]) == 1
 
     assert "run `sightline down` first" in capsys.readouterr().err
+
+
+def test_down_when_docker_is_gone_then_that_is_said_in_words(
+    app: Callable[..., typer.Typer], docker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(app(), ["up"])
+    (docker / "docker").unlink()
+
+    assert run(app(), ["down"]) == 1
+
+    assert "started with Docker, which does not answer" in capsys.readouterr().err

@@ -93,7 +93,13 @@ def look(operator: Operator) -> PlatformStatus | None:
     if record.mode == "docker":
         platform = operator.docker().status()
         return platform if platform.components else None
-    return native_status(record, operator.layout, operator.native().client)
+    client = operator.native().client
+    if not client.is_running():
+        raise StackError(
+            "the platform was started, but its supervisor is gone",
+            remedy="`sightline up` ends what it left and starts anew, `sightline down` only ends it",
+        )
+    return native_status(record, operator.layout, client)
 
 
 def ensure_secrets(operator: Operator) -> None:

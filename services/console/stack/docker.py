@@ -87,25 +87,32 @@ class DockerPlatform:
         )
 
     def _listing(self) -> list[dict[str, Any]]:
-        result = _capture((*self._compose, "ps", "--all", "--format", "json"), timeout_seconds=_LOOK_SECONDS)
-        if result.returncode != 0:
-            raise StackError("docker compose does not list its containers", detail=result.stderr.strip())
-        return list(_json_objects(result.stdout))
+        return list(_json_objects(_ask((*self._compose, "ps", "--all", "--format", "json"))))
 
     def _memory(self, names: Sequence[str]) -> dict[str, int]:
         if not names:
             return {}
         command = ("docker", "stats", "--no-stream", "--format", "json", *names)
-        answers = _json_objects(_capture(command, timeout_seconds=_LOOK_SECONDS).stdout)
-        return {str(answer["Name"]): _bytes(str(answer.get("MemUsage", ""))) for answer in answers}
+        return {str(answer["Name"]): _bytes(str(answer.get("MemUsage", ""))) for answer in _json_objects(_ask(command))}
 
     def _last_output(self, names: Sequence[str]) -> str:
         if not names:
             return ""
-        return _capture((*self._compose, "logs", "--tail=15", *names), timeout_seconds=_LOOK_SECONDS).stdout.strip()
+        return _ask((*self._compose, "logs", "--tail=15", *names)).strip()
 
     def _pass_through(self, command: Sequence[str]) -> int:
         return subprocess.run(command, check=False).returncode  # noqa: S603 -- fixed words and a path of ours
+
+
+def _ask(command: Sequence[str]) -> str:
+    remedy = "start the Docker engine; `docker info` tells whether it answers"
+    try:
+        result = _capture(command, timeout_seconds=_LOOK_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StackError("the platform was started with Docker, which does not answer", remedy=remedy) from error
+    if result.returncode != 0:
+        raise StackError(f"`docker {command[1]}` failed", remedy=remedy, detail=result.stderr.strip())
+    return result.stdout
 
 
 def _capture(command: Sequence[str], *, timeout_seconds: float) -> subprocess.CompletedProcess[str]:
@@ -141,7 +148,10 @@ def _json_objects(text: str) -> Iterator[dict[str, Any]]:
     """Docker prints one object a line; older versions of Compose print one list."""
     for line in text.splitlines():
         if line.strip():
-            value = json.loads(line)
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise StackError("docker printed something else than JSON", detail=line[:200]) from error
             yield from value if isinstance(value, list) else (value,)
 
 
