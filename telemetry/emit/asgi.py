@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry.catalogue import HTTP_REQUEST_DURATION, HTTP_REQUESTS_IN_FLIGHT, METHOD
@@ -40,6 +41,8 @@ class MetricsMiddleware:
         self._in_flight.inc()
         try:
             await self._app(scope, receive, request.send)
+        except ClientDisconnect:
+            raise  # the client went away in the middle of an answer: no failure of ours
         except BaseException:
             request.status = 500
             raise

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from telemetry.catalogue import (
-    DROP_REASON,
     TELEMETRY_ACCEPTED,
     TELEMETRY_DELIVERED,
     TELEMETRY_DROPPED,
@@ -20,10 +19,6 @@ class LogCounts:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._accepted = metrics.counter(TELEMETRY_ACCEPTED, signal="logs")
-        self._dropped = {
-            reason: metrics.counter(TELEMETRY_DROPPED, signal="logs", reason=reason)
-            for reason in DROP_REASON.values or ()
-        }
         self._spooled = metrics.counter(TELEMETRY_SPOOLED, signal="logs")
         self._replayed = metrics.counter(TELEMETRY_REPLAYED, signal="logs")
 
@@ -37,7 +32,7 @@ class LogCounts:
 
     def dropped(self, reason: str, count: int) -> None:
         """Lines are lost for good."""
-        self._dropped[reason].add(count)
+        self._metrics.counter(TELEMETRY_DROPPED, signal="logs", reason=reason).add(count)
 
     def spooled(self, count: int) -> None:
         """Lines were written to disk because the sink was away."""
@@ -54,10 +49,7 @@ class SpanCounts:
     def __init__(self, metrics: Metrics, sink_name: str) -> None:
         self._accepted = metrics.counter(TELEMETRY_ACCEPTED, signal="spans")
         self._delivered = metrics.counter(TELEMETRY_DELIVERED, signal="spans", sink=sink_name)
-        self._dropped = {
-            reason: metrics.counter(TELEMETRY_DROPPED, signal="spans", reason=reason)
-            for reason in DROP_REASON.values or ()
-        }
+        self._metrics = metrics
 
     def accepted(self, count: int) -> None:
         """Spans entered the queue."""
@@ -69,7 +61,7 @@ class SpanCounts:
 
     def dropped(self, reason: str, count: int) -> None:
         """Spans are lost for good."""
-        self._dropped[reason].add(count)
+        self._metrics.counter(TELEMETRY_DROPPED, signal="spans", reason=reason).add(count)
 
 
 def redaction_counter(metrics: Metrics) -> Callable[[str], None]:

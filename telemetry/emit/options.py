@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -26,7 +27,7 @@ class TelemetryOptions:
         audit_path: File that holds lines of `audit.*` loggers until they are delivered, so that SIGKILL loses none.
 
     Raises:
-        ValueError: The level is unknown or the ratio out of its range.
+        ValueError: The level is unknown, the ratio out of its range or a URL malformed.
     """
 
     service_name: str
@@ -47,3 +48,15 @@ class TelemetryOptions:
             raise ValueError(f"the log level must be one of {', '.join(LEVELS)}, not {self.log_level!r}")
         if not 0.0 <= self.sample_ratio <= 1.0:
             raise ValueError(f"the sampling ratio must lie between 0 and 1, not {self.sample_ratio}")
+        for name, url in (("loki_url", self.loki_url), ("otlp_url", self.otlp_url)):
+            if url is not None and not _is_base_url(url):
+                # Without the value: it may hold a password.
+                raise ValueError(f"{name} must be a base URL such as http://127.0.0.1:3100")
+
+
+def _is_base_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False

@@ -6,6 +6,7 @@ the pipeline needs to know which, to keep a batch or let it go.
 
 import http
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -58,6 +59,7 @@ class OtlpSpanSink:
         self._resource = Resource(attributes=_key_values(resource))
         self._on_partial = on_partial
         self._session = _session()
+        self._process_id = os.getpid()
 
     def send(self, spans: Sequence[SpanEntry]) -> Outcome:
         """Post one batch; gives up after 2 s without a connection or 5 s without an answer."""
@@ -66,23 +68,28 @@ class OtlpSpanSink:
             resource_spans=[ResourceSpans(resource=self._resource, scope_spans=[scope])]
         )
         try:
-            response = self._session.post(
+            response = self._own_session().post(
                 self._url,
                 data=request.SerializeToString(),
                 timeout=(_CONNECT_SECONDS, _READ_SECONDS),
                 allow_redirects=False,
             )
-        except (requests.ConnectionError, requests.Timeout):
-            return Outcome.RETRY
         except requests.RequestException as error:
             # The class alone: the text may hold the password of the URL.
-            _log.error("spans cannot be sent: %s", type(error).__name__)
-            return Outcome.REJECTED
+            _log.debug("%d spans could not be sent: %s", len(spans), type(error).__name__)
+            return Outcome.RETRY
         return self._outcome(response)
 
     def close(self) -> None:
         """Close the connections; a later `send` opens new ones."""
         self._session.close()
+
+    def _own_session(self) -> requests.Session:
+        """The session of this process: after a fork the parent goes on with the connections it has opened."""
+        if self._process_id != os.getpid():
+            self._session = _session()
+            self._process_id = os.getpid()
+        return self._session
 
     def _outcome(self, response: requests.Response) -> Outcome:
         status = response.status_code

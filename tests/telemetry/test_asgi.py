@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, BackgroundTasks, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Scope
@@ -214,6 +214,22 @@ def test_stream_when_it_breaks_after_the_first_byte_then_it_counts_as_5xx(
     client.get("/stream")
 
     assert counted(metrics) == {("GET", "/stream", "5xx"): 1.0}
+
+
+def test_stream_when_the_client_goes_away_then_it_is_no_failure_of_the_service(
+    app: FastAPI, client: Client, metrics: Metrics
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise ClientDisconnect
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(chunks())
+
+    client.get("/stream")
+
+    assert counted(metrics) == {("GET", "/stream", "2xx"): 1.0}
 
 
 def test_respond_when_a_background_task_follows_then_the_request_has_ended_before_it(

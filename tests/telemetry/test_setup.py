@@ -347,7 +347,12 @@ def test_log_when_nothing_takes_lines_then_setup_works_with_the_console_alone(
 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
-    [("log_level", "LOUD", "log level must be one of"), ("sample_ratio", 2.0, "between 0 and 1")],
+    [
+        ("log_level", "LOUD", "log level must be one of"),
+        ("sample_ratio", 2.0, "between 0 and 1"),
+        ("loki_url", "127.0.0.1:3100", "loki_url must be a base URL"),
+        ("otlp_url", "http://127.0.0.1:http", "otlp_url must be a base URL"),
+    ],
 )
 def test_set_up_when_an_option_is_out_of_range_then_it_is_refused(
     set_up: SetUp, option: str, value: object, message: str

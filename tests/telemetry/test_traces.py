@@ -438,6 +438,8 @@ from tests.telemetry.test_traces import Counts
 sink = OtlpSpanSink(sys.argv[1], {}, lambda count: None)
 pipeline = SpanPipeline(sink=sink, service_name="console", observer=Counts(), schedule_seconds=60)
 tracer = tracer_provider({}, ForcedRoutesSampler(1.0), pipeline).get_tracer("test")
+tracer.start_span("connected").end()
+assert pipeline.flush(10)
 tracer.start_span("parent").end()
 child = os.fork()
 tracer.start_span("after.fork").end()
@@ -453,4 +455,4 @@ def test_fork_when_spans_wait_then_each_process_sends_its_own_once(collector: Co
     forked = subprocess.run(command, check=False, timeout=60)  # noqa: S603 -- our own script
 
     assert forked.returncode == 0
-    assert sorted(span.name for span in collector.spans) == ["after.fork", "after.fork", "parent"]
+    assert sorted(span.name for span in collector.spans) == ["after.fork", "after.fork", "connected", "parent"]
