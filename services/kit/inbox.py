@@ -20,7 +20,9 @@ def note(connection: Connection, *, consumer: str, event_id: str, handled_at: fl
     """
     insert = postgres_insert if connection.dialect.name == "postgresql" else sqlite_insert
     statement = insert(INBOX).values(consumer=consumer, event_id=event_id, handled_at=handled_at)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    # The row comes back only when it was inserted; the row count of an insert is not told by every driver.
+    inserted = connection.execute(statement.on_conflict_do_nothing().returning(INBOX.c.event_id))
+    return inserted.first() is not None
 
 
 def knows(connection: Connection, *, consumer: str, event_id: str) -> bool:
