@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -69,7 +70,7 @@ def prometheus(directory: Path, target_port: int, port: int) -> Iterator[str]:
         process.wait(20)
 
 
-def polled(ask: Callable[[], list[dict[str, object]]], timeout_seconds: float = 20.0) -> list[dict[str, object]]:
+def polled(ask: Callable[[], list[dict[str, Any]]], timeout_seconds: float = 20.0) -> list[dict[str, Any]]:
     """The first answer that is not empty; the other side is a program of its own and cannot tell us when."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
@@ -97,7 +98,7 @@ def test_scrape_when_prometheus_runs_then_the_target_is_up_and_the_exemplar_is_s
     with serving(app) as service, prometheus(tmp_path, httpx.URL(service).port or 0, free_port()) as server:
         httpx.get(f"{service}/orders/4711", headers={"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"})
 
-        def exemplars() -> list[dict[str, object]]:
+        def exemplars() -> list[dict[str, Any]]:
             query = {"query": "sightline_http_request_duration_seconds_bucket", "start": "0", "end": "9999999999"}
             return list(httpx.get(f"{server}/api/v1/query_exemplars", params=query).json()["data"])
 

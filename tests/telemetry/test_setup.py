@@ -297,7 +297,7 @@ def test_shut_down_when_store_is_embedded_then_the_last_reading_names_the_servic
     )
     labels = query(tmp_path, "SELECT labels FROM series WHERE metric = 'sightline_build_info'")
     assert rows == [(1.0,)]
-    assert all(word in labels[0][0] for word in ("console", "local", "service_name", "env"))
+    assert all(word in str(labels[0][0]) for word in ("console", "local", "service_name", "env"))
 
 
 def test_collect_when_loki_is_away_then_spool_and_losses_show(set_up: SetUp, free_port: Callable[[], int]) -> None:
