@@ -111,6 +111,10 @@ def _annotation(name: str, color: str, expression: str, title: str, text: str) -
 
 def _links() -> list[dict[str, Any]]:
     others = {"asDropdown": True, "includeVars": True, "keepTime": True, "tags": ["sightline"], "title": "Dashboards"}
-    alerts = {"title": "Firing alerts", "tooltip": "Alertmanager's view", "url": "/alerting/groups"}
+    alerts = {
+        "title": "Firing alerts",
+        "tooltip": "Alertmanager's view",
+        "url": "/alerting/groups?alertmanager=Alertmanager",
+    }
     common = {"icon": "external link", "targetBlank": False}
     return [common | {"type": "dashboards"} | others, common | {"type": "link"} | alerts]

@@ -31,7 +31,7 @@ class AlertRule:
     annotations: Mapping[str, str]
 
     def __str__(self) -> str:
-        return f"{self.name}-{self.labels['severity']}-{self.labels.get('service_name', 'each')}"
+        return f"{self.name}-{self.labels['severity']}"
 
 
 def alert_rules(files: tuple[Path, ...] = RULE_FILES + LOG_RULE_FILES) -> Iterator[AlertRule]:

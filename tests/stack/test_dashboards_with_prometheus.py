@@ -1,6 +1,7 @@
 """Every panel asked of a real Prometheus that scrapes a service with something to say: none may err or stay empty."""
 
 import itertools
+import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,6 +27,21 @@ QUERIES = {
     for panel in dashboard.panels
     if not isinstance(panel, Logs)
     for index, target in enumerate(panel.targets)
+}
+
+EXPECTED = {
+    "CallersRefused",
+    "DeadLetters",
+    "MetricUndeclared",
+    "OutboxStuck",
+    "RequestsFailing",
+    "SecretsRedacted",
+    "SpoolGrowing",
+    "SpoolNearlyFull",
+    "TargetAbsent",
+    "TelemetryLoss",
+    "UnhandledErrors",
+    "Watchdog",
 }
 
 
@@ -89,6 +105,18 @@ def _scrapes(address: str) -> float:
 @pytest.mark.parametrize("name", QUERIES)
 def test_panel_when_the_platform_is_busy_then_it_shows_something(address: str, name: str) -> None:
     assert _ask(address, QUERIES[name]) != []
+
+
+def test_alerts_when_everything_goes_wrong_then_each_reads_as_whole_sentences(address: str) -> None:
+    def firing() -> list[dict[str, Any]] | None:
+        alerts = get_json(f"{address}/api/v1/alerts")["data"]["alerts"]
+        raised = [alert for alert in alerts if alert["state"] == "firing"]
+        return raised if {alert["labels"]["alertname"] for alert in raised} >= EXPECTED else None
+
+    for alert in wait_for(firing, timeout_seconds=30, what="the alerts of a service in trouble"):
+        text = " ".join(alert["annotations"].values())
+        assert not re.search(r"<error|<no value>|%!|\{\{|NaN|e\+\d\d", text), text
+        assert alert["annotations"]["summary"].startswith((alert["labels"]["service_name"], "The alerting"))
 
 
 @pytest.mark.parametrize("dashboard", dashboards(), ids=lambda dashboard: dashboard.uid)
