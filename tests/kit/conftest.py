@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -161,10 +162,26 @@ def postgres_server() -> Iterator[str]:
             )
         try:
             wait_for_port(port, server)
-            yield f"postgresql://sightline@127.0.0.1:{port}"
+            url = f"postgresql://sightline@127.0.0.1:{port}"
+            _wait_until_it_takes_sessions(f"{url}/postgres")
+            yield url
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(timeout=30)
+
+
+def _wait_until_it_takes_sessions(url: str) -> None:
+    """It listens before it is ready: until then a session is refused with "the database system is starting up"."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                pytest.fail(f"Postgres takes no session after {_READY_SECONDS:.0f} s: {error}")
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _initialise(prefix: list[str], home: Path) -> None:
