@@ -48,7 +48,7 @@ class SpanPipeline(SpanProcessor):
         sink: Takes the batches; called by the worker alone.
         service_name: Written into each entry.
         observer: Counts what is accepted, delivered and dropped.
-        max_queue: Spans that may wait, about 2 kB each.
+        max_queue: Spans that may wait, about 3 kB each: 60 MB at most.
         batch_spans: Spans in one batch; a full batch is sent at once.
         schedule_seconds: How long an incomplete batch waits.
     """
