@@ -21,6 +21,7 @@ from services.kit.identity import CallerVerifier
 from services.kit.middleware import BodyLimitMiddleware, ErrorBoundaryMiddleware, ResponseHeadersMiddleware
 from services.kit.openapi import describe_problems
 from services.kit.problems import Problems
+from services.kit.request_log import RequestLogMiddleware
 from telemetry.emit.asgi import MetricsMiddleware, metrics_app
 from telemetry.emit.metrics import Metrics
 
@@ -82,13 +83,14 @@ def create_app(options: AppOptions) -> ServiceApp:
     """
     problems = Problems(options.metrics)
     open_paths = OPEN_PATHS | options.open_paths
+    readiness = Readiness(options.metrics, options.checks)
     app = ServiceApp(
         title=options.title,
         version=options.version,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_guarded_lifespan(options, open_paths),
+        lifespan=_lifespan(options, open_paths, readiness),
         telemetry=options.telemetry_config,
         middleware=_middleware(options, open_paths, problems),
         exception_handlers={
@@ -98,7 +100,7 @@ def create_app(options: AppOptions) -> ServiceApp:
             Exception: problems.handle,
         },
     )
-    app.include_router(health_router(Readiness(options.metrics, options.checks)))
+    app.include_router(health_router(readiness))
     app.router.routes.append(Route("/metrics", metrics_app(options.metrics), methods=["GET"]))
     for router in options.routers:
         app.include_router(router)
@@ -111,6 +113,7 @@ def _middleware(options: AppOptions, open_paths: frozenset[str], problems: Probl
     return [
         Middleware(MetricsMiddleware, metrics=options.metrics),
         Middleware(ResponseHeadersMiddleware),
+        Middleware(RequestLogMiddleware),
         Middleware(ErrorBoundaryMiddleware, problems=problems),
         Middleware(BodyLimitMiddleware, max_body_bytes=options.max_body_bytes, problems=problems),
         Middleware(
@@ -123,12 +126,12 @@ def _middleware(options: AppOptions, open_paths: frozenset[str], problems: Probl
     ]
 
 
-def _guarded_lifespan(options: AppOptions, open_paths: frozenset[str]) -> Lifespan:
+def _lifespan(options: AppOptions, open_paths: frozenset[str], readiness: Readiness) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Once more: routes may have been added since the application was made.
         check_guarded(app.routes, open_paths, options.fixed_tokens)
-        async with options.lifespan(app):
+        async with options.lifespan(app), readiness.watching():
             yield
 
     return lifespan
