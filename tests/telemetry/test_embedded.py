@@ -20,6 +20,7 @@ from telemetry.query.ports import LogQuery, SeriesQuery
 from telemetry.records import LogEntry, Outcome, Sample
 from telemetry.sinks.embedded import EmbeddedStore
 from telemetry.sinks.embedded_retention import FREE_PAGES_KEPT
+from telemetry.sinks.embedded_schema import open_for_writing
 from tests.telemetry.query_backs import T0_NS, TRACE, StoppedClock, at, entry, span
 
 DAY = 86_400
@@ -86,6 +87,24 @@ def test_store_when_made_but_not_used_then_no_file_appears(path: Path) -> None:
 
 def test_send_when_nothing_is_in_the_batch_then_it_counts_as_delivered(path: Path) -> None:
     assert send(path, []) is Outcome.DELIVERED
+
+
+def _open_and_close(path: Path, barrier: Barrier) -> None:
+    barrier.wait()
+    open_for_writing(path).close()
+
+
+def test_open_when_eight_processes_make_the_file_at_once_then_none_is_refused(path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for attempt in range(5):
+        barrier = context.Barrier(8)
+        target = path.with_name(f"{attempt}.db")
+        processes = [context.Process(target=_open_and_close, args=(target, barrier)) for _ in range(8)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=60)
+        assert [process.exitcode for process in processes] == [0] * 8
 
 
 def _write_many(path: Path, barrier: Barrier, number: int) -> None:
@@ -211,9 +230,13 @@ def test_send_when_file_was_removed_then_a_new_one_is_made(path: Path, reader: E
 def test_send_when_process_was_forked_then_both_sides_write(path: Path, reader: EmbeddedLogReader) -> None:
     sink = store(path).log_sink()
     sink.send([entry(1, "before")])
+    file = sink._writer._file  # type: ignore[attr-defined]
+    before = file.connection()
     child = os.fork()
     if child == 0:
-        os._exit(0 if sink.send([entry(2, "child")]) is Outcome.DELIVERED else 1)
+        delivered = sink.send([entry(2, "child")]) is Outcome.DELIVERED
+        # What was opened before the fork must be neither used nor closed in here.
+        os._exit(0 if delivered and file.connection() is not before and before.total_changes >= 0 else 1)
     _, status = os.waitpid(child, 0)
     sink.send([entry(3, "parent")])
     sink.close()

@@ -112,7 +112,7 @@ def test_search_when_field_asked_for_then_lines_without_it_are_left_out(back: Lo
     assert lines(back, has_field="event_type") == ["fact"]
 
 
-@pytest.mark.parametrize("text", ["Filled", "order", "lle", "of 5%", "e", "_", "%"])
+@pytest.mark.parametrize("text", ["Filled", "order", "lle", "of 5%", "e", "F", "Fi", "_", "%"])
 def test_search_when_text_given_then_letters_and_case_count(back: LogBack, text: str) -> None:
     every = ["order Filled", "order filled", "5% of 50_000", "of 5%"]
     back.write([entry(number, line) for number, line in enumerate(every)])
