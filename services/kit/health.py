@@ -1,7 +1,8 @@
 """Whether a service is alive, and whether everything it depends on is there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Final, Literal
 
@@ -14,6 +15,7 @@ from telemetry.emit.metrics import Metrics
 
 Check = Callable[[], Awaitable[None]]
 DEADLINE_SECONDS: Final = 2.0
+WATCH_EVERY_SECONDS: Final = 10.0
 
 
 class DependencyReport(BaseModel):
@@ -65,6 +67,21 @@ class Readiness:
         return ReadinessReport(
             status="ready" if ready else "not_ready", dependencies=dict(zip(names, found, strict=True))
         )
+
+    @asynccontextmanager
+    async def watching(self, every_seconds: float = WATCH_EVERY_SECONDS) -> AsyncIterator[None]:
+        """Check now and then while the block runs, so that the gauges tell the present even if nobody asks."""
+        task = asyncio.create_task(self._watch(every_seconds), name="readiness")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _watch(self, every_seconds: float) -> None:
+        while True:
+            await self.report()
+            await asyncio.sleep(every_seconds)
 
     async def _check(self, name: str) -> DependencyReport:
         started = perf_counter()

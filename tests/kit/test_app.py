@@ -15,6 +15,7 @@ from starlette.routing import Route
 from services.kit.errors import StartError, UnavailableError
 from services.kit.guards import UnguardedRouteError, require_bearer
 from services.kit.health import BlockingCheck, Check, Readiness, ReadinessReport
+from services.kit.identity import CallerVerifier
 from tests.kit.conftest import RecordedTelemetry
 from tests.kit.web import CANARY, AppClient, Web, chunks, orders_router
 
@@ -185,6 +186,16 @@ def test_metrics_when_asked_by_anyone_then_they_are_served(client: AppClient) ->
     assert "sightline_http_requests_in_flight" in response.text
 
 
+def test_request_when_spent_tokens_cannot_be_remembered_then_nobody_gets_through(web: Web) -> None:
+    class AwayTokens:
+        def spend(self, token_id: str, expires_at: float) -> bool:
+            raise UnavailableError(f"The database is locked; try again, {len(token_id)} {expires_at > 0}.")
+
+    web.verifier = CallerVerifier(web.callers, AwayTokens(), web.clock, audience="example")
+    response = web.client().get("/orders/1", auth=web.signed())
+    assert (response.status_code, problem_of(response)["code"]) == (503, "unavailable")
+
+
 def test_docs_pages_when_asked_for_then_there_are_none(web: Web, client: AppClient) -> None:
     assert client.get("/docs", auth=web.signed()).status_code == 404
 
@@ -241,6 +252,40 @@ def test_readiness_when_checks_hang_then_all_are_given_up_together_after_the_dea
     assert report.status == "not_ready"
     assert {found.reason for found in report.dependencies.values()} == {"no answer within 0.05 s"}
     assert sum(found.seconds for found in report.dependencies.values()) < 2.0
+
+
+def test_gauge_when_the_application_runs_then_it_is_set_without_anyone_asking(web: Web) -> None:
+    asked = threading.Event()
+
+    async def well() -> None:
+        asked.set()
+
+    app = web.app(checks={"database": well})
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.to_thread(asked.wait, 5)
+
+    asyncio.run(live())
+    assert web.telemetry.value("sightline_dependency_ready", dependency="database") == 1
+
+
+def test_watching_when_a_dependency_goes_away_then_the_gauge_follows(telemetry: RecordedTelemetry) -> None:
+    async def check() -> None:
+        rounds.append(1)
+        if len(rounds) >= 3:
+            seen.set()
+            raise UnavailableError("Gone.")
+
+    rounds: list[int] = []
+    seen = asyncio.Event()
+
+    async def live() -> None:
+        async with Readiness(telemetry.metrics, {"bus": check}).watching(every_seconds=0.001):
+            await asyncio.wait_for(seen.wait(), 5)
+
+    asyncio.run(live())
+    assert telemetry.value("sightline_dependency_ready", dependency="bus") == 0
 
 
 def test_blocking_check_when_it_hangs_and_is_asked_again_then_no_second_thread_is_taken() -> None:

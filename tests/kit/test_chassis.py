@@ -74,7 +74,12 @@ def test_request_when_it_states_a_fact_then_log_metric_span_and_outbox_tell_the_
     readers = open_readers(ReadersOptions(embedded_path=settings.embedded_path))
     now = datetime.now(UTC)
     (line,) = readers.logs.search(
-        LogQuery(start=now - timedelta(minutes=5), end=now + timedelta(minutes=5), trace_id=trace_id)
+        LogQuery(
+            start=now - timedelta(minutes=5),
+            end=now + timedelta(minutes=5),
+            trace_id=trace_id,
+            logger="facts.hello",
+        )
     )
     trace = readers.traces.trace(trace_id)
     readers.close()
