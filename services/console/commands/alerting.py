@@ -67,6 +67,7 @@ def _from_console(operator: Operator, record: RunRecord) -> Sequence[FiringAlert
         if answer.is_error:
             raise StackError(f"the console refused: {_detail(answer)}", remedy="`sightline logs console` may tell why")
         known = AlertList.model_validate_json(answer.content).alerts
+        operator.progress.note(f"asked over two services: `sightline trace {answer.headers.get('x-trace-id', '')}`")
     except (httpx.HTTPError, ValidationError) as error:
         raise StackError(
             f"the console does not answer on port {port}", remedy="`sightline status` shows what is not well"
