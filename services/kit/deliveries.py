@@ -74,6 +74,7 @@ class Deliveries:
 
         Raises:
             ConsumerError: There is one of that name already.
+            DatabaseError: The dead letters that are there cannot be counted.
         """
         if consumer.name in self._consumers:
             raise ConsumerError(f"Two consumers are named {consumer.name}. Give one another name.")
@@ -81,6 +82,7 @@ class Deliveries:
         for metric in (catalogue.EVENTS_CONSUMED, catalogue.EVENT_HANDLING_DURATION, catalogue.EVENT_LAG):
             self._metrics.declare(metric, "consumer", (consumer.name,))
         self._letters.declare(consumer.name)
+        self._letters.refresh()
 
     def receive(self, consumer: Consumer, delivery: Delivery) -> Outcome:
         """Handle a delivery. Blocks; to be called in a thread.

@@ -223,6 +223,17 @@ def test_register_when_name_is_taken_then_refused(subscribed: Subscribed) -> Non
         subscribed(_ignore)
 
 
+def test_register_when_letters_lie_there_from_before_then_gauge_shows_them(
+    subscribed: Subscribed, database: Database, telemetry: RecordedTelemetry
+) -> None:
+    with database.transaction() as connection:
+        connection.execute(
+            text("INSERT INTO dead_letters VALUES ('books', 'e', 'ledger.torn', '', 5, 'ValueError', 0)")
+        )
+    subscribed(_ignore)
+    assert telemetry.value("sightline_dead_letters_events", consumer="books") == 1
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"name": "Books"}, {"name": "a.b"}, {"event_types": ()}, {"event_types": ("ledger.>",)}, {"max_attempts": 0}],
