@@ -252,6 +252,20 @@ def test_up_when_the_supervisor_was_killed_then_what_it_left_is_stopped_first(
     assert len(started_pids(layout)) == 1
 
 
+def test_down_when_the_path_is_too_long_for_a_socket_then_nothing_is_left_in_the_temporary_directory(
+    tmp_path: Path, free_port: FreePort
+) -> None:
+    layout = layout_in(tmp_path / ("d" * 120))
+    write_program(tmp_path / "bin", "bus")
+    platform = NativePlatform(layout, RecordingProgress())
+    platform.up(plan_maker(layout, tmp_path / "bin", (component("bus", free_port()),)), timeout_seconds=20)
+    assert layout.socket.parent != layout.run_dir
+
+    platform.down()
+
+    assert not layout.socket.parent.exists()
+
+
 def test_down_when_another_command_is_at_work_then_it_says_which(layout: Layout) -> None:
     with (
         exclusively(layout.run_dir),

@@ -13,10 +13,11 @@ import pytest
 
 from services.console.stack import processes
 from services.console.stack.inventory import COMPONENTS
-from services.console.stack.layout import HOST
+from services.console.stack.layout import HOST, Layout, checkout
 from services.console.stack.ready import port_is_free
 
 READY_SECONDS = 20.0
+BUSY_SECONDS = 60.0  # on a machine that has more to do than it can
 MEMORY_BYTES = 1.2 * 1024**3
 
 
@@ -51,12 +52,14 @@ def environment_of(data_dir: Path, offset: int) -> dict[str, str]:
 def test_platform_when_it_lives_a_whole_life_then_every_step_holds(tmp_path: Path) -> None:
     data_dir, offset = tmp_path / "var", free_offset()
     environment = environment_of(data_dir, offset)
-    marker = f"SUPERVISOR_SERVER_URL=unix://{data_dir / 'run' / 'supervisor.sock'}"
+    layout = Layout(root=checkout(), data_dir=data_dir, secrets_dir=data_dir / "secrets", port_offset=offset)
+    marker = f"SUPERVISOR_SERVER_URL=unix://{layout.socket}"
     try:
+        limit = BUSY_SECONDS if os.getloadavg()[0] > (os.cpu_count() or 1) else READY_SECONDS
         began = time.monotonic()
         up = sightline(environment, "up", "--native", "--no-fetch")
         assert up.returncode == 0, up.stdout + up.stderr
-        assert time.monotonic() - began < READY_SECONDS
+        assert time.monotonic() - began < limit
 
         status = json.loads(sightline(environment, "status", "--json").stdout)
         assert [part["name"] for part in status["components"] if not part["ready"]] == []

@@ -33,7 +33,12 @@ class NativePlatform:
         self._progress = progress
 
     def up(self, make_plan: Callable[[], Plan], *, timeout_seconds: float) -> RunRecord:
-        """Start what does not run yet and wait until all is ready; what this call started is stopped if it fails."""
+        """Start what does not run yet and wait until all is ready.
+
+        When a first start fails or is interrupted, all of it is stopped again. When a platform that runs is brought
+        back to full, an interrupt stops what this call started, and a component that fails is left to the supervisor,
+        which goes on trying.
+        """
         layout = self._layout
         with exclusively(layout.run_dir):
             plan = make_plan()
@@ -112,9 +117,15 @@ class NativePlatform:
             processes.wait_until(lambda: not processes.is_alive(supervisor), timeout_seconds=_END_SECONDS)
         left_over = self._end_leftovers()
         self._require_freed_ports(units)
-        self._layout.socket.unlink(missing_ok=True)
+        self._remove_socket()
         RunRecord.remove(self._layout.run_dir)
         return bool(supervisor) or left_over
+
+    def _remove_socket(self) -> None:
+        socket = self._layout.socket
+        socket.unlink(missing_ok=True)
+        if socket.parent != self._layout.run_dir and socket.parent.is_dir():
+            socket.parent.rmdir()  # made for the socket alone
 
     def _end_leftovers(self) -> bool:
         """End a supervisor that does not answer, and components whose supervisor is gone."""
