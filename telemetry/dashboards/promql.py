@@ -59,11 +59,12 @@ def age(metric: Metric, by: Sequence[str] = (SERVICE,)) -> str:
 
 
 def quantile(fraction: float, metric: Metric, by: Sequence[str] = (SERVICE,)) -> str:
-    """A quantile of a histogram over the panel's rate interval, in the unit of its buckets."""
+    """A quantile of a histogram over the panel's rate interval, in the unit of its buckets; nothing without data."""
     _require_kind(metric, Kind.HISTOGRAM)
     _require_labels(metric, by)
     buckets = selector(metric, suffix="_bucket")
-    return f"histogram_quantile({fraction}, sum by ({', '.join(('le', *by))}) (rate({buckets}[$__rate_interval])))"
+    # Without observations the quantile is NaN, which a panel would draw as a value; no comparison holds for NaN.
+    return f"histogram_quantile({fraction}, sum by ({', '.join(('le', *by))}) (rate({buckets}[$__rate_interval]))) >= 0"
 
 
 def _over_time(function: str, metric: Metric, by: Sequence[str], where: Mapping[str, str] | None, window: str) -> str:

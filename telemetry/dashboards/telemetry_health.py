@@ -133,7 +133,6 @@ def _requests() -> tuple[Panel, ...]:
                     query=current(catalogue.DEPENDENCY_READY, (SERVICE, "dependency"), how="min"),
                     legend="{{service_name}}: {{dependency}}",
                 ),
-                Target(query=current(catalogue.BUS_CONNECTED, how="min"), legend="{{service_name}}: bus connection"),
             ),
             base_color="red",
             thresholds=(Threshold(value=1, color="green"),),
