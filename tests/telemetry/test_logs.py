@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 
+from telemetry.emit.backoff import Backoff
 from telemetry.emit.buffer import LogBuffer
 from telemetry.emit.clock import SystemClock
 from telemetry.emit.logs import BatchingHandler
@@ -323,6 +324,24 @@ def test_deliver_when_the_spool_cannot_be_written_then_the_loss_is_counted(
     assert handler.flush()
     assert observer.counts["dropped:spool_full"] == 1
     (tmp_path / "gone").rename(directory)
+
+
+def test_deliver_when_the_sink_is_away_then_it_is_left_alone_until_the_wait_is_over(
+    build: Build, sink: ScriptedSink, observer: CountingObserver, log: logging.Logger
+) -> None:
+    sink.outcome = Outcome.RETRY
+    handler = build(ratio=lambda: 10_000.0)
+    for number in range(5):
+        log.info("%d", number)
+        assert handler.flush()
+    assert (len(sink.batches), observer.counts["spooled"]) == (1, 5)
+
+
+def test_backoff_when_failures_follow_each_other_then_the_ceiling_doubles_up_to_five_seconds() -> None:
+    backoff = Backoff(lambda: 1.0)
+    assert [backoff.next_delay_seconds() for _ in range(7)] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    backoff.reset()
+    assert backoff.next_delay_seconds() == 0.25
 
 
 # Ends and beginnings

@@ -197,20 +197,38 @@ def test_fork_when_both_go_on_then_every_line_arrives_once(loki: FakeLoki, tmp_p
     assert sorted(loki.texts) == ["audit-child", "audit-parent", "before", "child", "parent"]
 
 
-def test_fork_when_the_parent_has_spooled_then_the_child_leaves_it_alone(loki: FakeLoki, tmp_path: Path) -> None:
+def test_fork_when_both_spool_then_each_has_a_directory_of_its_own(loki: FakeLoki, tmp_path: Path) -> None:
     loki.answer = 503
     program = """
-        log.info("before")
+        log.info("parent")
         handler.flush()
         pid = os.fork()
         if pid == 0:
-            handler.close()
-            os._exit(0)
+            log.info("child")
+            handler.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
         os.waitpid(pid, 0)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     assert run_child(program, loki, tmp_path) == -signal.SIGKILL
-    assert len(list((tmp_path / "spool").rglob("*.batch"))) == 1
+    batches = list((tmp_path / "spool").rglob("*.batch"))
+    assert len({path.parent for path in batches}) == len(batches) == 2
+
+
+def test_fork_when_the_child_settles_its_audit_lines_then_the_parents_stay(loki: FakeLoki, tmp_path: Path) -> None:
+    program = """
+        logging.getLogger("audit.fork").info("parent")
+        pid = os.fork()
+        if pid == 0:
+            logging.getLogger("audit.fork").info("child")
+            done = handler.flush()
+            os._exit(0 if done else 1)
+        os.waitpid(pid, 0)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    assert run_child(program, loki, tmp_path, delay_seconds=600) == -signal.SIGKILL
+    (line,) = (tmp_path / "audit.jsonl").read_text().splitlines()
+    assert (json.loads(line)[3], loki.texts) == ("parent", ["child"])
 
 
 def audit_entry(number: int) -> LogEntry:

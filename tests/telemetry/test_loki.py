@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -119,3 +120,12 @@ def test_build_batch_when_made_then_times_and_fields_are_strings(sink: LokiSink)
     body = sink.build_batch([entry("x", count="3")])
     ((stamp, line, metadata),) = body["streams"][0]["values"]
     assert (stamp, line, metadata) == (str(NOW_NS), "x", {"count": "3"})
+
+
+def test_session_when_the_process_was_forked_then_the_parents_is_left_alone(
+    sink: LokiSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_of_parent = sink.session
+    child_id = os.getpid() + 1
+    monkeypatch.setattr(os, "getpid", lambda: child_id)
+    assert sink.session is not session_of_parent
