@@ -19,7 +19,7 @@ BACKS = ("embedded", "loki")
 HOSTILE = st.text(st.one_of(st.sampled_from("ab\"\\`|{}=~%_*()\0\n\r\t\x7f 'é😀\ufeff"), st.characters()), max_size=12)
 
 
-@pytest.fixture(params=BACKS)
+@pytest.fixture(params=[*BACKS, "real-loki"])
 def back(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LogBack]:
     with log_back(request.param, tmp_path) as opened:
         yield opened
@@ -174,7 +174,7 @@ def test_search_when_text_is_hostile_then_exactly_the_lines_that_hold_it_are_fou
         assert found == [storable(line) for line in written if storable(text) in storable(line)]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(HOSTILE.map(storable).filter(bool), min_size=2, max_size=3, unique=True))
 def test_search_when_service_and_logger_are_hostile_then_they_only_match_themselves(
     shared_back: LogBack, names: list[str]

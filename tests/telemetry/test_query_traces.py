@@ -162,7 +162,7 @@ def test_search_when_more_than_the_limit_then_newest_are_kept_and_it_says_so(bac
     assert ([summary.trace_id[0] for summary in result], result.truncated) == (["4", "3"], True)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(HOSTILE, min_size=2, max_size=3, unique=True))
 def test_search_when_name_and_service_are_hostile_then_they_only_match_themselves(
     shared_back: TraceBack, names: list[str]
