@@ -3,9 +3,14 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import logs, requests
+from benchmarks import bus, logs, requests, store
 
-BENCHMARKS: dict[str, Callable[[bool], str]] = {"logs": logs.run, "requests": requests.run}
+BENCHMARKS: dict[str, Callable[[bool], str]] = {
+    "logs": logs.run,
+    "requests": requests.run,
+    "store": store.run,
+    "bus": bus.run,
+}
 
 
 def main() -> None:

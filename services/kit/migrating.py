@@ -1,5 +1,6 @@
 """Alembic, called from the program: the kit's migrations and a service's own, in one transaction under a lock."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sqlalchemy import URL, Connection, text
 
 from services.kit.database_errors import DatabaseNewerError, place_of
 
+_log = logging.getLogger("services.kit.migrating")
 _HOME = Path(__file__).parent / "migrations"
 _WAIT_FOR_OTHERS_MILLISECONDS = 60_000
 
@@ -23,10 +25,16 @@ def upgrade(connection: Connection, *, service: str, versions: Sequence[Path], u
         DatabaseNewerError: The database holds a revision that this code does not know.
     """
     _lock(connection, service)
+    # Alembic says in several lines at each start that there was nothing to do; we say when there was.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = _config(versions)
-    _refuse_newer(connection, ScriptDirectory.from_config(config), url)
+    before = _heads(connection)
+    _refuse_newer(before, ScriptDirectory.from_config(config), url)
     config.attributes["connection"] = connection
     command.upgrade(config, "heads")
+    after = _heads(connection)
+    if after != before:
+        _log.info("migrated %s from %s to %s", place_of(url), _listed(before) or "nothing", _listed(after))
 
 
 def prepare_schema(connection: Connection, service: str) -> None:
@@ -61,8 +69,16 @@ def _escape(path: Path) -> str:
     return str(path).replace("%", "%%")
 
 
-def _refuse_newer(connection: Connection, scripts: ScriptDirectory, url: URL) -> None:
-    for revision in MigrationContext.configure(connection).get_current_heads():
+def _heads(connection: Connection) -> frozenset[str]:
+    return frozenset(MigrationContext.configure(connection).get_current_heads())
+
+
+def _listed(revisions: frozenset[str]) -> str:
+    return ", ".join(sorted(revisions))
+
+
+def _refuse_newer(heads: frozenset[str], scripts: ScriptDirectory, url: URL) -> None:
+    for revision in sorted(heads):
         try:
             scripts.get_revision(revision)
         except CommandError as error:

@@ -1,5 +1,6 @@
 """Migrations: they build what `tables` describes, once, whoever starts first, and never on a newer database."""
 
+import logging
 import multiprocessing
 from collections.abc import Iterator
 from multiprocessing.synchronize import Barrier
@@ -28,6 +29,13 @@ depends_on = "kit_0001"
 def upgrade() -> None:
     op.create_table("shelves", sa.Column("name", sa.String(20), primary_key=True))
 '''
+_LATER = (
+    _OWN.replace('"shelf_0001"', '"kit_0002"')
+    .replace("down_revision = None", 'down_revision = "kit_0001"')
+    .replace('branch_labels = ("shelf",)', "branch_labels = None")
+    .replace('depends_on = "kit_0001"', "depends_on = None")
+    .replace("shelves", "later")
+)
 _BROKEN = _OWN.replace(
     "def upgrade() -> None:\n", 'def upgrade() -> None:\n    op.create_table("half", sa.Column("name", sa.Text))\n'
 ).replace('op.create_table("shelves"', 'raise RuntimeError("torn"); op.create_table("shelves"')
@@ -99,6 +107,27 @@ def test_migrate_when_repeated_then_nothing_changes(own: Database) -> None:
     own.migrate()
     with own.reading() as connection:
         assert connection.execute(text("SELECT name FROM shelves")).scalars().all() == ["kept"]
+
+
+def test_migrate_when_the_kit_moves_on_later_then_it_is_followed(
+    own: Database, url: str, service: str, versions: Path
+) -> None:
+    own.migrate()
+    (versions / "kit_0002_later.py").write_text(_LATER)
+    later = Database(url, service=service, versions=[versions])
+    later.migrate()
+    later.migrate()
+    with later.reading() as connection:
+        assert {"outbox", "shelves", "later"} <= _tables(connection)
+    later.close()
+
+
+def test_migrate_when_something_changes_then_said_once(own: Database, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    own.migrate()
+    own.migrate()
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.endswith("from nothing to shelf_0001")  # which depends on kit_0001
 
 
 def test_migrate_when_several_processes_start_at_once_then_all_succeed(url: str, service: str, versions: Path) -> None:
