@@ -65,6 +65,9 @@ class VaultInitialisedError(AuthError):
     code = "vault_initialised"
     title = "The vault is initialised already"
 
+    def __init__(self) -> None:
+        super().__init__("Unseal it with the key it has; `sightline auth rotate` changes that key.")
+
 
 class VaultUninitialisedError(AuthError):
     """The vault has no wrapping key yet."""

@@ -8,6 +8,8 @@ import pytest
 from services.kit.database import Database
 from tests.auth.support import OPERATOR, House, open_database, passphrase
 from tests.fakes.clock import FakeClock
+from tests.kit.conftest import postgres_server as postgres_server  # noqa: PLC0414 -- a fixture, used by its name
+from tests.kit.conftest import postgres_url as postgres_url  # noqa: PLC0414 -- the same
 
 
 @pytest.fixture

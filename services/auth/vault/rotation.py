@@ -49,6 +49,7 @@ class WrappingKeyRotation:
         new = provider.create()
         with self._transactions.transaction(durable=True) as tx:
             unsealed = self._vault.open_state()
+            unsealed.hold(tx.connection)
             if store.active_key_id(tx.connection) == new.key.kek_id:
                 return Rotation(new.key.kek_id, left)
             store.add_key(tx.connection, provider.name, new, self._clock.now())
@@ -85,6 +86,7 @@ class WrappingKeyRotation:
     def _retire(self, rewrapped: int, actor: str) -> None:
         unsealed = self._vault.open_state()
         with self._transactions.transaction(durable=True) as tx:
+            unsealed.hold(tx.connection)
             key = unsealed.active_key(tx.connection)
             retiring = [each for each in store.keys_in_use(tx.connection) if each.state is KeyState.RETIRING]
             if not retiring or store.count_not_wrapped_by(tx.connection, key.kek_id):

@@ -35,6 +35,13 @@ class Unsealed:
     audit: AuditTrail
     pepper: bytes
 
+    def hold(self, connection: Connection) -> None:
+        """Keep other writers of the vault out until the transaction ends; before anything else is locked in it.
+
+        On SQLite a transaction does so anyway. On Postgres two first writes of one secret would collide without it.
+        """
+        self.audit.head(connection, lock=True)
+
     def active_key(self, connection: Connection) -> WrappingKey:
         """The key for new records, as the database has it now.
 
@@ -55,7 +62,7 @@ def initialise(connection: Connection, provider: str, new: NewKey, now: datetime
         VaultInitialisedError: There is one already.
     """
     if store.keys_in_use(connection):
-        raise VaultInitialisedError("Unseal it with the key it has; `sightline auth rotate` changes that key.")
+        raise VaultInitialisedError
     store.add_key(connection, provider, new, now)
     own = {AUDIT_KEY: os.urandom(KEY_BYTES), PEPPER: os.urandom(KEY_BYTES)}
     for kind, key in own.items():

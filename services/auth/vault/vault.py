@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
-from services.auth.errors import NoSuchCredentialError, RecordDoesNotOpenError, SealedError, SecretChangedError
+from services.auth.errors import (
+    NoSuchCredentialError,
+    RecordDoesNotOpenError,
+    SealedError,
+    SecretChangedError,
+    VaultInitialisedError,
+)
 from services.auth.secret import Secret
 from services.auth.transactions import Readings, Transaction, Transactions
 from services.auth.vault import store, unsealing
@@ -89,9 +96,12 @@ class Vault:
             AuthError: The provider is away or its source is not fit.
         """
         new = provider.create()
-        with self._transactions.transaction(durable=True) as tx:
-            unsealed = unsealing.initialise(tx.connection, provider.name, new, self._clock.now())
-            self._note_unsealed(tx, unsealed, actor, "initialised")
+        try:
+            with self._transactions.transaction(durable=True) as tx:
+                unsealed = unsealing.initialise(tx.connection, provider.name, new, self._clock.now())
+                self._note_unsealed(tx, unsealed, actor, "initialised")
+        except IntegrityError:
+            raise VaultInitialisedError from None  # by another process, at the same moment
         self._unsealed = unsealed
 
     def unseal(self, providers: Sequence[KeyProvider], *, actor: str) -> None:
@@ -136,6 +146,7 @@ class Vault:
     ) -> int:
         """`put` as a part of a larger durable transaction."""
         unsealed = self.open_state()
+        unsealed.hold(tx.connection)
         generation = store.write(
             tx.connection,
             unsealed.active_key(tx.connection),
