@@ -391,6 +391,25 @@ def test_consume_when_handler_takes_longer_than_the_ack_wait_then_delivered_once
 
 
 @nats
+def test_consume_when_the_database_is_away_then_the_event_is_held_and_uses_up_no_attempt(line: _Line) -> None:
+    outages = [1] * 6
+
+    def lose_database(transaction: Transaction, envelope: Envelope) -> None:
+        if outages:
+            outages.pop()
+            raise DatabaseUnreachableError("gone")
+        line.note(transaction, envelope)
+
+    async def scenario(bus: NatsBus) -> None:
+        await bus.subscribe(line.consumer(lose_database, max_attempts=1))
+        await bus.publish(_envelope(1))
+        await _until(lambda: line.seen == [1])
+
+    line.run(scenario)
+    assert line.deliveries.dead_letters() == ()
+
+
+@nats
 def test_stop_when_an_event_is_being_handled_then_it_is_finished_first(line: _Line) -> None:
     entered = threading.Event()
     release = threading.Event()
