@@ -1,42 +1,32 @@
-"""Sends spans to a collector or Tempo by OTLP over HTTP.
+"""Sends spans to a collector or Tempo by OTLP over HTTP, with OpenTelemetry's own exporter.
 
-The SDK's own exporter retries inside the call, sleeps there, and says "failed" for an outage and for a refusal alike;
-the pipeline needs to know which, to keep a batch or let it go.
+The exporter says "failed" for an outage and for a refusal alike, and sleeps and retries inside the call. The pipeline
+needs to know which it was, to keep a batch or let it go, and waits by itself: so the session underneath notes what the
+collector answered and gives the exporter nothing to retry.
 """
 
 import http
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import requests
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from telemetry.records import AttributeValue, Outcome, SpanEntry
 
-_CONNECT_SECONDS = 2.0
-_READ_SECONDS = 5.0
+_TIMEOUTS_SECONDS = (2.0, 5.0)  # to connect, to answer
 _RETRYABLE = frozenset({http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS})
-_KINDS: Final = {
-    "internal": Span.SPAN_KIND_INTERNAL,
-    "server": Span.SPAN_KIND_SERVER,
-    "client": Span.SPAN_KIND_CLIENT,
-    "producer": Span.SPAN_KIND_PRODUCER,
-    "consumer": Span.SPAN_KIND_CONSUMER,
-}
-_STATUSES: Final = {
-    "unset": Status.STATUS_CODE_UNSET,
-    "ok": Status.STATUS_CODE_OK,
-    "error": Status.STATUS_CODE_ERROR,
-}
+_KINDS: Final = {kind.name.lower(): kind for kind in SpanKind}
+_STATUSES: Final = {code.name.lower(): Status(code) for code in StatusCode}
+_SCOPE: Final = InstrumentationScope("sightline")
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
 _log = logging.getLogger("telemetry.otlp")
 
@@ -56,59 +46,67 @@ class OtlpSpanSink:
         self, base_url: str, resource: Mapping[str, AttributeValue], on_partial: Callable[[int], None]
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/v1/traces"
-        self._resource = Resource(attributes=_key_values(resource))
+        self._resource = Resource(dict(resource))
         self._on_partial = on_partial
-        self._session = _session()
-        self._process_id = os.getpid()
+        self._open()
 
     def send(self, spans: Sequence[SpanEntry]) -> Outcome:
         """Post one batch; gives up after 2 s without a connection or 5 s without an answer."""
-        scope = ScopeSpans(scope=InstrumentationScope(name="sightline"), spans=[_span(span) for span in spans])
-        request = ExportTraceServiceRequest(
-            resource_spans=[ResourceSpans(resource=self._resource, scope_spans=[scope])]
-        )
-        try:
-            response = self._own_session().post(
-                self._url,
-                data=request.SerializeToString(),
-                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            # The class alone: the text may hold the password of the URL.
-            _log.debug("%d spans could not be sent: %s", len(spans), type(error).__name__)
-            return Outcome.RETRY
-        return self._outcome(response)
+        if self._process_id != os.getpid():
+            self._open()  # after a fork the parent goes on with the connections that it has opened
+        self._session.noted = Outcome.REJECTED  # what stays when the exporter never came to post
+        self._exporter.export([_readable(span, self._resource) for span in spans])
+        if self._session.refused:
+            self._on_partial(self._session.refused)
+        return self._session.noted
 
     def close(self) -> None:
         """Close the connections; a later `send` opens new ones."""
         self._session.close()
 
-    def _own_session(self) -> requests.Session:
-        """The session of this process: after a fork the parent goes on with the connections it has opened."""
-        if self._process_id != os.getpid():
-            self._session = _session()
-            self._process_id = os.getpid()
-        return self._session
+    def _open(self) -> None:
+        self._session = _NotingSession()
+        self._exporter = OTLPSpanExporter(self._url, timeout=sum(_TIMEOUTS_SECONDS), session=self._session)
+        self._process_id = os.getpid()
 
-    def _outcome(self, response: requests.Response) -> Outcome:
+
+class _NotedError(Exception):
+    """The session has noted what became of the batch; there is nothing for the exporter to try again."""
+
+
+class _NotingSession(requests.Session):
+    """Notes the outcome of each post.
+
+    Attributes:
+        noted: What became of the last batch.
+        refused: How many of its spans a collector that took the batch left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # neither a proxy nor a .netrc of the machine has a say in where telemetry goes
+        self.noted = Outcome.REJECTED
+        self.refused = 0
+
+    def request(self, *arguments: Any, **options: Any) -> requests.Response:  # noqa: ANN401 -- requests' own
+        self.refused = 0
+        try:
+            response = super().request(*arguments, **{**options, "timeout": _TIMEOUTS_SECONDS})
+        except requests.RequestException as error:
+            # The class alone: the text may hold the password of the URL.
+            _log.debug("spans could not be sent: %s", type(error).__name__)
+            self.noted = Outcome.RETRY
+            raise _NotedError(type(error).__name__) from None
         status = response.status_code
         if status == http.HTTPStatus.OK:
-            refused = _refused(response.content)
-            if refused:
-                self._on_partial(refused)
-            return Outcome.DELIVERED
+            self.noted, self.refused = Outcome.DELIVERED, _refused(response.content)
+            return response
         if status in _RETRYABLE or status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Outcome.RETRY
-        _log.error("the collector refused a batch of spans with status %d", status)
-        return Outcome.REJECTED
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # neither a proxy nor a .netrc of the machine has a say in where telemetry goes
-    session.headers["Content-Type"] = "application/x-protobuf"
-    return session
+            self.noted = Outcome.RETRY
+        else:
+            _log.error("the collector refused a batch of spans with status %d", status)
+            self.noted = Outcome.REJECTED
+        raise _NotedError(f"status {status}")
 
 
 def _refused(body: bytes) -> int:
@@ -118,47 +116,22 @@ def _refused(body: bytes) -> int:
         return 0
 
 
-def _span(entry: SpanEntry) -> Span:
-    return Span(
-        trace_id=bytes.fromhex(entry.trace_id),
-        span_id=bytes.fromhex(entry.span_id),
-        parent_span_id=bytes.fromhex(entry.parent_span_id),
-        name=entry.name,
-        kind=_KINDS[entry.kind],
-        start_time_unix_nano=entry.start_ns,
-        end_time_unix_nano=entry.end_ns,
-        attributes=_key_values(entry.attributes),
-        events=[
-            Span.Event(time_unix_nano=event.time_ns, name=event.name, attributes=_key_values(event.attributes))
-            for event in entry.events
-        ],
-        links=[
-            Span.Link(
-                trace_id=bytes.fromhex(link.trace_id),
-                span_id=bytes.fromhex(link.span_id),
-                attributes=_key_values(link.attributes),
-            )
-            for link in entry.links
-        ],
-        status=Status(code=_STATUSES[entry.status]),
+def _readable(entry: SpanEntry, resource: Resource) -> ReadableSpan:
+    return ReadableSpan(
+        entry.name,
+        _context(entry.trace_id, entry.span_id),
+        _context(entry.trace_id, entry.parent_span_id) if entry.parent_span_id else None,
+        resource,
+        entry.attributes,
+        [Event(event.name, event.attributes, event.time_ns) for event in entry.events],
+        [Link(_context(link.trace_id, link.span_id), link.attributes) for link in entry.links],
+        _KINDS[entry.kind],
+        status=_STATUSES[entry.status],
+        start_time=entry.start_ns,
+        end_time=entry.end_ns,
+        instrumentation_scope=_SCOPE,
     )
 
 
-def _key_values(attributes: Mapping[str, AttributeValue]) -> list[KeyValue]:
-    return [_key_value(key, value) for key, value in attributes.items()]
-
-
-# Methods, routes and status codes come again and again, and copying a message costs a quarter of making one.
-@lru_cache(maxsize=1024, typed=True)
-def _key_value(key: str, value: AttributeValue) -> KeyValue:
-    return KeyValue(key=key, value=_any_value(value))
-
-
-def _any_value(value: AttributeValue) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    return AnyValue(string_value=value)
+def _context(trace_id: str, span_id: str) -> SpanContext:
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=_SAMPLED)
