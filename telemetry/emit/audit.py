@@ -13,6 +13,9 @@ from telemetry.records import LogEntry
 
 MAX_BYTES = 16 * 1024 * 1024
 
+# `json.dumps` with separators would make an encoder for every line, on the caller's time.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class AuditJournal:
     """Writes `audit.*` lines to a 0600 file on the caller's thread, before they are queued.
@@ -66,7 +69,7 @@ class AuditJournal:
         """
         if not is_audit(entry.logger):
             return
-        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        line = _encode(entry).encode() + b"\n"
         with self._lock:
             if self._descriptor is None or self._size_bytes + len(line) > MAX_BYTES:
                 return
