@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from services.auth.verdicts import VerdictSigner
+from services.contracts.auth import AccountId
 from services.contracts.verdict import (
     Environment,
+    SettingsDigest,
     Verdict,
     VerdictError,
     VerdictExpiredError,
@@ -151,3 +154,19 @@ def test_errors_when_listed_then_each_has_a_code_of_its_own() -> None:
 def test_key_id_when_it_would_break_the_form_then_signing_is_refused() -> None:
     with pytest.raises(ValueError, match="key id"):
         sign(_verdict(), KEY, key_id="a.b")
+
+
+def test_signer_when_asked_then_its_token_is_valid_for_exactly_its_life() -> None:
+    clock = FakeClock()
+    signer = VerdictSigner(KEY, "auth-1", clock, life=timedelta(seconds=60))
+    signed = signer.sign(AccountId("alpaca-paper"), Environment.PAPER, SettingsDigest(DIGEST), warnings=("mfa_method",))
+    assert VERIFIER.verify(signed.token, **ASKED) == signed.verdict
+    clock.advance(60)
+    with pytest.raises(VerdictExpiredError):
+        VERIFIER.verify(signed.token, **{**ASKED, "now": clock.now()})
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 121])
+def test_signer_when_the_life_is_too_long_or_nothing_then_it_cannot_be_made(seconds: int) -> None:
+    with pytest.raises(ValueError, match="at most 120 seconds"):
+        VerdictSigner(KEY, "auth-1", FakeClock(), life=timedelta(seconds=seconds))
