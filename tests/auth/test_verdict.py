@@ -134,6 +134,12 @@ def test_verdict_when_any_character_is_changed_then_it_is_refused() -> None:
             VERIFIER.verify(changed, **ASKED)
 
 
+def test_verdict_when_only_unused_bits_of_its_spelling_are_changed_then_it_is_refused() -> None:
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    with pytest.raises(VerdictMalformedError):
+        VERIFIER.verify(TOKEN[:-1] + alphabet[alphabet.index(TOKEN[-1]) ^ 1], **ASKED)
+
+
 @given(st.one_of(st.text(max_size=300), st.text(max_size=300).map(lambda text: f"v1.auth-1.{text}")))
 def test_verdict_when_it_is_any_text_then_it_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises(VerdictError):

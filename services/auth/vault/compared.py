@@ -52,6 +52,7 @@ class ComparedSecrets:
         phc = secret.use(lambda text: derivation.derive_phc_encoded(text.encode()))
         now = self._clock.now()
         with self._transactions.transaction(durable=True) as tx:
+            unsealed.hold(tx.connection)
             tx.connection.execute(delete(COMPARED_SECRETS).where(COMPARED_SECRETS.c.name == name))
             tx.connection.execute(insert(COMPARED_SECRETS).values(name=name, phc=phc, set_at_us=microseconds(now)))
             unsealed.audit.append(tx.connection, AuditEntry(now, actor, "compared_secret_stored", detail=name))

@@ -224,6 +224,7 @@ class Vault:
         """
         unsealed = self.open_state()
         with self._transactions.transaction(durable=True) as tx:
+            unsealed.hold(tx.connection)
             record = _found(tx.connection, account, kind)
             store.remove(tx.connection, record)
             self._audit(tx, unsealed, "secret_removed", actor, account=account, kind=kind, generation=record.generation)

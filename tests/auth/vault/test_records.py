@@ -55,6 +55,13 @@ def test_record_when_any_character_is_changed_then_it_does_not_open() -> None:
             unseal(KEYS, BINDING, changed)
 
 
+def test_record_when_only_unused_bits_of_its_spelling_are_changed_then_it_does_not_open() -> None:
+    record = seal(KEY, BINDING, b"hunter2")  # 23 bytes with its tag: the last of 31 characters has two unused bits
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    with pytest.raises(RecordDoesNotOpenError):
+        unseal(KEYS, BINDING, record[:-1] + alphabet[alphabet.index(record[-1]) ^ 1])
+
+
 @given(st.text(max_size=300))
 def test_record_when_it_is_any_text_then_it_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises((RecordDoesNotOpenError, KeyMissingError)):

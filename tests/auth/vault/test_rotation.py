@@ -7,6 +7,7 @@ from sqlalchemy import select
 from services.auth.errors import KeyMissingError, SealedError
 from services.auth.secret import Secret
 from services.auth.tables import VAULT_KEYS, VAULT_RECORDS
+from services.auth.vault import store
 from services.auth.vault.key_file import KeyFileProvider
 from services.auth.vault.rotation import BATCH, WrappingKeyRotation
 from services.auth.vault.vault import Vault
@@ -97,6 +98,27 @@ def test_rotation_when_crashed_half_way_then_the_old_key_alone_does_not_unseal(f
     assert len(_kek_ids(full_house)) == 2
     with pytest.raises(Exception, match="not the key in use"):
         full_house.another_vault().unseal([passphrase()], actor=OPERATOR)
+
+
+def test_old_key_when_records_still_need_it_then_it_is_not_retired(full_house: House) -> None:
+    facts = full_house.facts
+    facts.crash_after = facts.commits + 4
+    with pytest.raises(CrashError):
+        _rotation(full_house).rotate(passphrase(NEW), actor=OPERATOR)
+    facts.crash_after = None
+    _rotation(full_house)._retire(0, OPERATOR)
+    assert _states(full_house) == ["active", "retiring"]
+
+
+def test_wrapping_when_the_record_was_written_anew_meanwhile_then_it_is_left_alone(house: House) -> None:
+    house.vault.put(_account(0), KIND, Secret("before"), actor=OPERATOR)
+    with house.database.reading() as connection:
+        read = store.find(connection, _account(0), KIND)
+    assert read is not None
+    house.vault.put(_account(0), KIND, Secret("after"), actor=OPERATOR)
+    with house.database.transaction() as connection:
+        assert not store.replace_wrapping(connection, read, kek_id=read.kek_id, rewrapped=read.record)
+    assert house.vault.open(_account(0), KIND, actor=OPERATOR, purpose="test") == Secret("after")
 
 
 def test_rotation_when_resumed_with_nothing_to_do_then_nothing_happens(full_house: House) -> None:

@@ -9,6 +9,7 @@ from services.auth.errors import (
     NoSuchCredentialError,
     RecordDoesNotOpenError,
     SealedError,
+    SecretChangedError,
     VaultInitialisedError,
     VaultUninitialisedError,
     WeakPassphraseError,
@@ -171,6 +172,16 @@ def test_secret_when_the_process_ends_before_the_commit_then_it_is_not_handed_ou
     with pytest.raises(CrashError):
         _opened(house.vault)
     assert house.facts.of(SecretOpened) == []
+
+
+def test_secret_when_stored_anew_between_decrypting_and_releasing_then_the_old_one_is_not_handed_out(
+    house: House,
+) -> None:
+    _store(house)
+    withheld = house.vault.decrypt(ACCOUNT, PASSWORD, actor="flow")
+    _store(house, "next")
+    with pytest.raises(SecretChangedError), house.facts.transaction() as tx:
+        house.vault.release(tx, withheld, actor="flow", purpose="login")
 
 
 def test_secret_when_stored_or_opened_then_the_transaction_is_durable(house: House) -> None:
