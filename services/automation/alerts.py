@@ -1,5 +1,6 @@
 """What the platform does when Alertmanager speaks: keep the state, state what changed, notice a silence."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from services.automation import store
@@ -16,6 +17,8 @@ from services.kit.database import Database
 from services.kit.facts import Facts, Transaction
 from telemetry.catalogue import ALERTS_FIRING, WATCHDOG_LAST_SEEN, WATCHDOG_SILENT
 from telemetry.emit.metrics import Metrics
+
+FORGOTTEN_AFTER = timedelta(minutes=5)
 
 _SUBJECT = "alerting"
 
@@ -88,6 +91,23 @@ class AlertDesk:
                 )
                 return True
         return silent_since is not None
+
+    def reconcile(self, active: Collection[str]) -> int:
+        """Resolve what Alertmanager, which knows of `active` fingerprints alone, has forgotten; how many that were.
+
+        A restarted Alertmanager sends no resolution for what it no longer knows. Prometheus tells it of every alert
+        that still fires within a minute, so what is missing for `FORGOTTEN_AFTER` has ended.
+        """
+        now = self._clock.now()
+        with self._facts.transaction() as tx:
+            gone = store.vanished(tx.connection, active, now=now, grace=FORGOTTEN_AFTER)
+            for alert in gone:
+                resolved = alert.model_copy(update={"status": AlertStatus.RESOLVED, "ends_at": now})
+                store.apply(tx.connection, resolved)
+                tx.record(fact(resolved, received_at=now))
+            firing = store.firing_by_severity(tx.connection)
+        self._show(firing)
+        return len(gone)
 
     def listing(self, *, status: AlertStatus | None, limit: int) -> list[Alert]:
         """Occurrences, the newest first, of one `status` or of both."""

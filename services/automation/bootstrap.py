@@ -7,13 +7,15 @@ from services.automation.alerts import AlertDesk
 from services.automation.api import LOCAL_SLACK_PATH, WEBHOOK_TOKEN, alert_router, local_slack_router
 from services.automation.instruments import TABLE
 from services.automation.notify import SlackNotifier, announcing_consumer
+from services.automation.reconcile import AlertmanagerSource, AlertSource
+from services.automation.repeating import repeating
 from services.automation.settings import AutomationSettings
-from services.automation.watchdog import listening
 from services.kit.app import ServiceApp
-from services.kit.chassis import Chassis
+from services.kit.chassis import Background, Chassis
 from services.kit.clock import Clock
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+_RECONCILE_SECONDS = 60.0
 _LISTENINGS_PER_LIMIT = 20  # a silence is noticed at most a twentieth of the limit late
 
 
@@ -34,5 +36,20 @@ def build(settings: AutomationSettings, *, clock: Clock | None = None) -> Servic
         consumers=[announcing_consumer(SlackNotifier(settings.slack_webhook_url))],
         fixed_tokens={WEBHOOK_TOKEN: settings.alertmanager_token},
         open_paths=frozenset({LOCAL_SLACK_PATH}),
-        background=[partial(listening, desk, every_seconds=settings.watchdog_silence_seconds / _LISTENINGS_PER_LIMIT)],
+        background=_background(desk, settings),
     )
+
+
+def _background(desk: AlertDesk, settings: AutomationSettings) -> list[Background]:
+    every_seconds = settings.watchdog_silence_seconds / _LISTENINGS_PER_LIMIT
+    purpose = "tell whether alerting is silent"
+    tasks = [partial(repeating, desk.listen, every_seconds=every_seconds, purpose=purpose)]
+    if settings.alertmanager_url is not None:
+        look = partial(_reconcile, desk, AlertmanagerSource(settings.alertmanager_url))
+        purpose = "compare alerts with Alertmanager's"
+        tasks.append(partial(repeating, look, every_seconds=_RECONCILE_SECONDS, purpose=purpose))
+    return [*tasks]
+
+
+def _reconcile(desk: AlertDesk, source: AlertSource) -> int:
+    return desk.reconcile(source.active())

@@ -21,6 +21,10 @@ class AutomationSettings(ServiceSettings):
     slack_webhook_url: Annotated[SecretStr, SecretFile("slack_webhook_url")] = Field(
         description="Slack's incoming webhook for the message that alerting itself fell silent."
     )
+    alertmanager_url: str | None = Field(
+        default=None,
+        description="Base URL of Alertmanager, to notice alerts whose end was never notified. Default: not asked.",
+    )
     watchdog_silence_seconds: float = Field(
         default=300.0,
         ge=1.0,

@@ -1,5 +1,6 @@
 """Reads and writes of the alert tables, always inside the caller's transaction."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +47,22 @@ def listing(connection: Connection, *, status: AlertStatus | None, limit: int) -
     return [_alert(row) for row in connection.execute(query).mappings()]
 
 
+def vanished(connection: Connection, active: Collection[str], *, now: datetime, grace: timedelta) -> list[Alert]:
+    """Firing occurrences that have not been among the `active` fingerprints for `grace`; notes since when."""
+    gone = []
+    query = select(ALERTS).where(ALERTS.c.status == AlertStatus.FIRING).with_for_update()
+    for row in connection.execute(query).mappings().all():
+        since = row["missing_since_us"]
+        missing = row["fingerprint"] not in active
+        if missing and since is not None and now - moment(since) >= grace:
+            gone.append(_alert(row))
+        elif missing != (since is not None):
+            same = (ALERTS.c.fingerprint == row["fingerprint"]) & (ALERTS.c.starts_at_us == row["starts_at_us"])
+            noted = microseconds(now) if missing else None
+            connection.execute(update(ALERTS).where(same).values(missing_since_us=noted))
+    return gone
+
+
 def firing_by_severity(connection: Connection) -> dict[Severity, int]:
     """How many occurrences fire now, for every severity."""
     query = select(ALERTS.c.severity, func.count()).where(ALERTS.c.status == AlertStatus.FIRING)
@@ -82,6 +99,7 @@ def _row(alert: Alert) -> dict[str, Any]:
 
 def _alert(row: RowMapping) -> Alert:
     fields = dict(row)
+    del fields["missing_since_us"]
     ends_at = fields.pop("ends_at_us")
     return Alert(
         starts_at=moment(fields.pop("starts_at_us")), ends_at=None if ends_at is None else moment(ends_at), **fields

@@ -18,6 +18,8 @@ ALERTS = Table(
     Column("description", Text, nullable=False),
     Column("runbook_url", Text, nullable=False),
     Column("ends_at_us", BigInteger),
+    # Since when Alertmanager no longer lists an alert whose resolution never arrived; NULL while it does.
+    Column("missing_since_us", BigInteger),
     Index("alerts_by_status", "status", "starts_at_us"),
 )
 

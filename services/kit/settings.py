@@ -89,6 +89,7 @@ def load(
     environ: Mapping[str, str] | None = None,
     *,
     also_known: Iterable[type[Settings]] = (),
+    other_variables: Iterable[str] = (),
 ) -> SettingsT:
     """Read the settings once.
 
@@ -96,12 +97,14 @@ def load(
         settings_class: What to read.
         environ: The environment; the process's own when None.
         also_known: Settings of other programs that share this environment; their variables are passed over.
+        other_variables: Further variables to pass over.
 
     Raises:
         SettingsError: with one line for each problem. No line holds a value.
     """
     environment = dict(os.environ if environ is None else environ)
-    problems = _unknown_variables(settings_class, environment, also_known)
+    others = {*other_variables, *(name for other in also_known for name in other.variables())}
+    problems = _unknown_variables(settings_class, environment, others)
     values, unreadable = _read_plain(settings_class, environment)
     problems += unreadable
     secrets, unusable = _read_secrets(settings_class, environment, values)
@@ -171,11 +174,8 @@ def _read_secrets(
     return secrets, problems
 
 
-def _unknown_variables(
-    settings_class: type[Settings], environment: Mapping[str, str], also_known: Iterable[type[Settings]]
-) -> list[str]:
-    own = set(settings_class.variables())
-    known = own.union(*(other.variables() for other in also_known))
+def _unknown_variables(settings_class: type[Settings], environment: Mapping[str, str], others: set[str]) -> list[str]:
+    known = others.union(settings_class.variables())
     problems = []
     for variable in sorted(name for name in environment if name.upper().startswith(PREFIX) and name not in known):
         as_file = f"{variable}{_FILE_SUFFIX}"

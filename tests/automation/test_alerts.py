@@ -110,6 +110,29 @@ def test_take_when_the_watchdog_speaks_after_a_silence_then_the_end_of_it_is_sta
     assert desk.telemetry.value("sightline_watchdog_silent") == 0
 
 
+def test_reconcile_when_alertmanager_forgot_an_alert_then_it_is_resolved_after_a_while(desk: Desk) -> None:
+    desk.desk.take(notification(alert()))
+    assert desk.desk.reconcile(frozenset()) == 0
+    desk.clock.advance(299)
+    assert desk.desk.reconcile(frozenset()) == 0
+    desk.clock.advance(1)
+    assert desk.desk.reconcile(frozenset()) == 1
+
+    assert [fact.event_type for fact in desk.stated()] == ["alerting.alert_fired", "alerting.alert_resolved"]
+    assert desk.telemetry.value("sightline_alerts_firing", severity="critical") == 0
+
+
+def test_reconcile_when_alertmanager_lists_it_again_then_the_wait_begins_anew(desk: Desk) -> None:
+    desk.desk.take(notification(alert()))
+    desk.desk.reconcile(frozenset())
+    desk.clock.advance(299)
+    desk.desk.reconcile({"00c0ffee00c0ffee"})
+    desk.clock.advance(299)
+
+    assert desk.desk.reconcile(frozenset()) == 0
+    assert len(desk.desk.listing(status=AlertStatus.FIRING, limit=10)) == 1
+
+
 def test_open_when_the_service_restarts_then_alerts_and_silence_are_still_known(desk: Desk) -> None:
     desk.desk.take(notification(alert()))
     desk.clock.advance(301)

@@ -92,7 +92,8 @@ def operator_of(context: typer.Context) -> Operator:
 
 def make_operator(components: Sequence[Component], clock: Clock, environ: Mapping[str, str]) -> Operator:
     """Read the settings and find out where everything lies. Raises SettingsError."""
-    settings = load(OperatorSettings, environ, also_known=(ServiceSettings,))
+    own = tuple(name for component in components for name in component.settings)
+    settings = load(OperatorSettings, environ, also_known=(ServiceSettings,), other_variables=own)
     root = checkout()
     data_dir = (settings.data_dir or root / "var").absolute()
     secrets_given = "secrets_dir" in settings.model_fields_set
@@ -104,7 +105,7 @@ def make_operator(components: Sequence[Component], clock: Clock, environ: Mappin
         env=settings.env,
     )
     out = Console(highlight=False)
-    names = (PREFIX + name for name in _PASSED_ON)
+    names = (*(PREFIX + name for name in _PASSED_ON), *own)
     return Operator(
         settings=settings,
         layout=layout,

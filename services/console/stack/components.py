@@ -43,6 +43,8 @@ class Component:
         ready: URL that answers 2xx once it is ready; `tcp:` means that its main port takes connections.
         depends_on: Components that must be ready first, where they run at all.
         working_directory: Where it is started.
+        settings: Settings of its own that the operator may give to `sightline up`, beside what every service takes.
+        peers: Settings that hold the base URL of another component, where that one runs.
         service: Whether it is one of our services: takes a service's environment, is scraped as one.
         scrape_port: Name of the port that serves /metrics, "" when it serves none.
         required: Whether the platform cannot do without it.
@@ -61,6 +63,8 @@ class Component:
     depends_on: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "{root}"
+    settings: tuple[str, ...] = ()
+    peers: Mapping[str, str] = field(default_factory=dict)
     service: bool = False
     scrape_port: str = ""
     required: bool = False

@@ -50,6 +50,8 @@ AUTOMATION = Component(
     purpose="pipelines and alert intake",
     source=PythonModule(module="services.automation"),
     command=("{python}", "-m", "services.automation"),
+    settings=("SIGHTLINE_WATCHDOG_SILENCE_SECONDS",),
+    peers={"SIGHTLINE_ALERTMANAGER_URL": "alertmanager"},
     ports={"automation": 8710},
     ready="http://{host}:{port}/readyz",
     depends_on=("nats", "loki", "tempo"),

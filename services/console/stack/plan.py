@@ -69,8 +69,11 @@ def make_plan(
     """
     names = {item.component.name for item in found}
     addresses = {name: f"{HOST}:{layout.port(port)}" for item in found for name, port in item.component.ports.items()}
-    shared = _service_environment(layout, addresses) | dict(settings)
-    by_name = {item.component.name: _process(item, layout, names, shared) for item in found}
+    shared = _service_environment(layout, addresses)
+    by_name = {}
+    for item in found:
+        given = _own_environment(item.component, known, addresses, settings)
+        by_name[item.component.name] = _process(item, layout, names, shared | given)
     order = TopologicalSorter({name: process.depends_on for name, process in by_name.items()})
     return Plan(layout=layout, processes=tuple(by_name[name] for name in order.static_order()), known=tuple(known))
 
@@ -128,6 +131,18 @@ def _service_environment(layout: Layout, addresses: Mapping[str, str]) -> dict[s
     for name, scheme in urls.items():
         if name in addresses:
             environment[f"SIGHTLINE_{name.upper()}_URL"] = f"{scheme}://{addresses[name]}"
+    return environment
+
+
+def _own_environment(
+    component: Component, known: Sequence[Component], addresses: Mapping[str, str], settings: Mapping[str, str]
+) -> dict[str, str]:
+    """Settings that everybody takes or that are this component's own: a service refuses what it does not know."""
+    owned = {name for other in known for name in other.settings}
+    environment = {name: value for name, value in settings.items() if name not in owned or name in component.settings}
+    for name, peer in component.peers.items():
+        if peer in addresses:
+            environment[name] = f"http://{addresses[peer]}"
     return environment
 
 

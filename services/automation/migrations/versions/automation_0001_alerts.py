@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("description", sa.Text, nullable=False),
         sa.Column("runbook_url", sa.Text, nullable=False),
         sa.Column("ends_at_us", sa.BigInteger),
+        sa.Column("missing_since_us", sa.BigInteger),
     )
     op.create_index("alerts_by_status", "alerts", ["status", "starts_at_us"])
     op.create_table(
