@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,7 +23,6 @@ from services.kit.identity_errors import (
     TokenWrongRequestError,
 )
 from services.kit.ids import Randomness, SystemRandomness
-from services.kit.spent_tokens import SpentTokens
 
 LIFE_SECONDS: Final = 60
 LEEWAY_SECONDS: Final = 5
@@ -76,6 +75,18 @@ class VerifiedToken:
     token_id: str
     body_hash: str
     expires_at: int
+
+
+class SpentTokens(Protocol):
+    """What the verifier needs to know of earlier tokens."""
+
+    def spend(self, token_id: str, expires_at: float) -> bool:
+        """Use a token up. False when it was used before.
+
+        Args:
+            token_id: At most 64 characters.
+            expires_at: Unix seconds from which on nobody would accept the token anyway.
+        """
 
 
 class CallerSigner:

@@ -1,7 +1,5 @@
 """Remembers which caller tokens were used, across restarts and processes."""
 
-from typing import Protocol
-
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -10,18 +8,6 @@ from services.kit.database import Database
 from services.kit.tables import SPENT_TOKENS
 
 _PURGE_EVERY_SECONDS = 60.0
-
-
-class SpentTokens(Protocol):
-    """What the verifier needs to know of earlier tokens."""
-
-    def spend(self, token_id: str, expires_at: float) -> bool:
-        """Use a token up. False when it was used before.
-
-        Args:
-            token_id: At most 64 characters.
-            expires_at: Unix seconds from which on nobody would accept the token anyway.
-        """
 
 
 class DatabaseSpentTokens:

@@ -18,8 +18,7 @@ from services.kit.callers import CallerEntry, Callers, public_key_text, write_ca
 from services.kit.clock import Clock
 from services.kit.errors import ConflictError
 from services.kit.guards import require_bearer, require_scope
-from services.kit.identity import Caller, CallerSigner, CallerVerifier
-from services.kit.spent_tokens import SpentTokens
+from services.kit.identity import Caller, CallerSigner, CallerVerifier, SpentTokens
 from tests.fakes.clock import FakeClock
 from tests.fakes.spent_tokens import FakeSpentTokens
 from tests.kit.conftest import RecordedTelemetry
