@@ -118,3 +118,16 @@ MFA_STAGES = Table(
     Column("stage", String(32), nullable=False),
     Column("reached_at_us", BigInteger, nullable=False),
 )
+
+# Who auth logs in. Nothing secret: that is in the vault, by the same name.
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("account", String(200), primary_key=True),
+    Column("broker", String(32), nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("mfa", String(32), nullable=False),
+    Column("base_url", String(200), nullable=False),
+    Column("data", Text, nullable=False),  # JSON: texts by name
+    Column("changed_at_us", BigInteger, nullable=False),
+)
