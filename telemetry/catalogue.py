@@ -29,13 +29,17 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric family. The name ends in its unit; histogram buckets are in that unit."""
+    """One metric family. The name ends in its unit; histogram buckets are in that unit.
+
+    `service` names the one service that has it; None means that every service does.
+    """
 
     name: str
     kind: Kind
     help: str
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
+    service: str | None = None
 
 
 METHOD = Label("method", ("GET", "POST", "PUT", "PATCH", "DELETE", "other"))
@@ -225,7 +229,198 @@ WATCHDOG_SILENT = Metric(
     "sightline_watchdog_silent", Kind.GAUGE, "1 when the alerting pipeline has not been heard for too long."
 )
 
+# --- logging in
+ACCOUNT = Label("account", None)
+LOGIN_METHOD = Label("method", ("key_pair", "totp", "sms", "oauth", "approval"))
+PREFLIGHT_CHECKS = (
+    "vault_unsealed",
+    "store_permissions",
+    "store_integrity",
+    "audit_chain",
+    "clock_offset",
+    "seed_health",
+    "mfa_method",
+    "telemetry_flowing",
+    "credential_valid",
+    "account_status",
+    "session_lifetime",
+    "device_token",
+    "attempt_budget",
+    "venue_reachable",
+    "endpoint_identity",
+    "secret_exposure",
+)
+AUTH_ATTEMPTS = Metric(
+    "sightline_auth_attempts_total",
+    Kind.COUNTER,
+    "Logins and refreshes that ended, by how.",
+    (
+        Label("flow", ("login", "refresh")),
+        LOGIN_METHOD,
+        Label(
+            "outcome",
+            (
+                "succeeded",
+                "password_refused",
+                "code_refused",
+                "code_missing",
+                "approval_denied",
+                "approval_timed_out",
+                "account_restricted",
+                "broker_unreachable",
+                "broker_asked_to_wait",
+                "outcome_unknown",
+                "budget_exhausted",
+                "session_lost",
+                "refresh_refused",
+            ),
+        ),
+    ),
+    service="auth",
+)
+AUTH_FLOW_DURATION = Metric(
+    "sightline_auth_flow_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time from the attempt to the broker's last word on it, waits for codes and approvals included.",
+    (LOGIN_METHOD, Label("outcome", ("succeeded", "failed"))),
+    (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0),
+    service="auth",
+)
+AUTH_CODE_WAIT = Metric(
+    "sightline_auth_code_wait_seconds",
+    Kind.HISTOGRAM,
+    "Time that a login waited for a code: for an unused time step, or for a text message.",
+    (Label("method", ("totp", "sms")),),
+    (0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0),
+    service="auth",
+)
+AUTH_SESSION_EXPIRY = Metric(
+    "sightline_auth_session_expiry_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time at which the account's session ends; 0 when there is none, or it does not end by itself.",
+    (ACCOUNT,),
+    service="auth",
+)
+AUTH_SESSION_STATE = Metric(
+    "sightline_auth_session_state",
+    Kind.GAUGE,
+    "1 for the state that the account's session is in, else 0.",
+    (
+        ACCOUNT,
+        Label(
+            "state",
+            (
+                "signed_out",
+                "authenticating",
+                "awaiting_totp",
+                "awaiting_sms",
+                "awaiting_approval",
+                "verifying",
+                "active",
+                "refreshing",
+                "backing_off",
+                "cooling_down",
+                "blocked",
+            ),
+        ),
+    ),
+    service="auth",
+)
+AUTH_LOCKOUTS = Metric(
+    "sightline_auth_lockouts_total",
+    Kind.COUNTER,
+    "Times that an account was closed to logins until a person has looked.",
+    (Label("reason", ("password_refused", "codes_refused", "approval_denied", "account_restricted")),),
+    service="auth",
+)
+AUTH_ATTEMPT_BUDGET_LEFT = Metric(
+    "sightline_auth_attempt_budget_left_attempts",
+    Kind.GAUGE,
+    "Logins that may still be sent to the account's broker now; 3 when none was sent lately.",
+    (ACCOUNT,),
+    service="auth",
+)
+AUTH_MFA_STAGE = Metric(
+    "sightline_auth_mfa_stage",
+    Kind.GAUGE,
+    "1 for the stage that the account has reached on its way from SMS to TOTP, else 0; all 0 without a second factor.",
+    (ACCOUNT, Label("stage", ("sms_only", "totp_pending", "totp_verified", "sms_removed"))),
+    service="auth",
+)
+AUTH_CREDENTIAL_WRITTEN = Metric(
+    "sightline_auth_credential_written_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time at which the secret was last written; 0 when the account has none of this kind.",
+    (
+        ACCOUNT,
+        Label("kind", ("api_key", "password", "totp_seed", "device_token", "oauth_tokens", "webhook_secret")),
+    ),
+    service="auth",
+)
+AUTH_PREFLIGHT_CHECKS = Metric(
+    "sightline_auth_preflight_checks_total",
+    Kind.COUNTER,
+    "Preflight checks made, by what each found.",
+    (Label("check", PREFLIGHT_CHECKS), Label("outcome", ("pass", "warn", "fail"))),
+    service="auth",
+)
+AUTH_PREFLIGHT_FAILING = Metric(
+    "sightline_auth_preflight_failing",
+    Kind.GAUGE,
+    "1 when the account's last preflight failed, else 0.",
+    (ACCOUNT,),
+    service="auth",
+)
+AUTH_PREFLIGHT_DURATION = Metric(
+    "sightline_auth_preflight_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time of a whole preflight.",
+    (),
+    (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0),
+    service="auth",
+)
+AUTH_CLOCK_OFFSET = Metric(
+    "sightline_auth_clock_offset_seconds",
+    Kind.GAUGE,
+    "How far the servers' clocks are ahead of ours, as most of them agree; negative when they are behind.",
+    service="auth",
+)
+AUTH_VAULT_SEALED = Metric(
+    "sightline_auth_vault_sealed", Kind.GAUGE, "1 while the vault cannot open what it holds.", service="auth"
+)
+AUTH_AUDIT_BROKEN = Metric(
+    "sightline_auth_audit_chain_broken",
+    Kind.GAUGE,
+    "1 when the last walk along the audit trail found a row edited, missing or cut off.",
+    service="auth",
+)
+AUTH_SMS = Metric(
+    "sightline_auth_sms_total",
+    Kind.COUNTER,
+    "Text messages that arrived, by whether a login could use them.",
+    (
+        Label(
+            "outcome",
+            ("matched", "no_challenge", "too_early", "too_late", "no_code", "ambiguous", "duplicate"),
+        ),
+    ),
+    service="auth",
+)
+AUTH_SMS_REFUSED = Metric(
+    "sightline_auth_sms_refused_total",
+    Kind.COUNTER,
+    "Calls of the SMS webhook that were answered with 403.",
+    (Label("reason", ("not_a_form", "too_large", "malformed", "bad_signature", "foreign_account", "repeated")),),
+    service="auth",
+)
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+
+
+def emitted_by(service: str) -> tuple[Metric, ...]:
+    """The metrics that a service has: everybody's, and its own."""
+    return tuple(metric for metric in METRICS if metric.service in (None, service))
+
 
 # Attributes a span may carry out of the process. Whatever is not listed is dropped by the exporter wrapper, so that
 # a query string or an exception text cannot leave by accident.

@@ -14,10 +14,11 @@ _INTRODUCTION = """\
 
 Written by `python -m telemetry.catalogue_docs` from `telemetry/catalogue.py`; change that file, not this one.
 
-Every service exposes these on `/metrics`, beside the process and garbage collector metrics of the Prometheus client.
-Prometheus adds `service_name` and `env` to each series when it scrapes. Where a label's values are listed, every series
-exists from the start at 0. "Declared at start" means that a service names the values when it starts; anything else is
-recorded as `other` and counted by `sightline_metric_undeclared_labels_total`, so an id never becomes a series.
+Every service exposes these on `/metrics`, except those that only one service has, which say so. The process and
+garbage collector metrics of the Prometheus client stand beside them. Prometheus adds `service_name` and `env` to each
+series when it scrapes. Where a label's values are listed, every series exists from the start at 0. "Declared at start"
+means that a service names the values when it starts; anything else is recorded as `other` and counted by
+`sightline_metric_undeclared_labels_total`, so an id never becomes a series.
 Counters and histogram buckets carry the trace of their last observation as an exemplar, if that trace was sampled.
 """
 
@@ -43,7 +44,9 @@ def main(arguments: Sequence[str] | None = None, path: Path = _PAGE) -> int:
 
 
 def _metric(metric: Metric) -> str:
-    lines = [f"### `{metric.name}`", "", f"{metric.kind.value.capitalize()}. {metric.help}", ""]
+    kind = metric.kind.value.capitalize()
+    of_one = f" Only the service `{metric.service}` has it." if metric.service else ""
+    lines = [f"### `{metric.name}`", "", f"{kind}. {metric.help}{of_one}", ""]
     lines += [_label(label) for label in metric.labels]
     if metric.buckets:
         lines.append(f"- buckets: {', '.join(f'{edge:g}' for edge in metric.buckets)}")

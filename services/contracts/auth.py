@@ -41,6 +41,13 @@ class LoginMethod(StrEnum):
     APPROVAL = "approval"
 
 
+class Flow(StrEnum):
+    """What an attempt was for."""
+
+    LOGIN = "login"
+    REFRESH = "refresh"
+
+
 class MfaStage(StrEnum):
     """How far an account has moved from codes by SMS to codes computed here."""
 
@@ -114,10 +121,11 @@ class LoginSucceeded(_AccountFact):
 
 
 class LoginFailed(_AccountFact):
-    """A login ended without a session."""
+    """A login, or the refresh of a session, ended without a session."""
 
     event_type: ClassVar[str] = "auth.login_failed"
 
+    flow: Flow = Flow.LOGIN
     method: LoginMethod
     attempt: str
     reason: LoginFailure
@@ -145,6 +153,7 @@ class SessionRefreshed(_AccountFact):
 
     event_type: ClassVar[str] = "auth.session_refreshed"
 
+    method: LoginMethod
     expires_at: AwareDatetime
 
 

@@ -38,12 +38,14 @@ class Measure:
     Attributes:
         metric: Of the catalogue.
         labels: From the metric's label to the event's field that holds its value.
+        fixed: Values of the labels that are the same for every event of this type.
         value: A number, or the event's field that holds it (numbers; times count as Unix seconds, durations as
             seconds, in the metric's unit). Added to a counter, set on a gauge, observed by a histogram.
     """
 
     metric: Metric
     labels: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
     value: float | str = 1.0
 
 
@@ -160,7 +162,7 @@ class Instruments:
 
 
 def _observation(measure: Measure, event: Event, values: Mapping[str, str]) -> Observation:
-    labels = {label: values[name] for label, name in measure.labels.items()}
+    labels = {label: values[name] for label, name in measure.labels.items()} | dict(measure.fixed)
     value = _as_number(getattr(event, measure.value)) if isinstance(measure.value, str) else measure.value
     return Observation(measure.metric, labels, value)
 
@@ -207,9 +209,16 @@ def _check_measure(row: Instrument, measure: Measure, kind: Kind) -> None:
         raise InstrumentError(
             f"The row of {row.event.event_type} lists {metric.name} as a {kind}; it is a {metric.kind}."
         )
-    expected = {label.name for label in metric.labels}
-    if set(measure.labels) != expected:
+    expected = sorted(label.name for label in metric.labels)
+    given = sorted([*measure.labels, *measure.fixed])
+    if given != expected:
         raise InstrumentError(
-            f"The row of {row.event.event_type} must set the labels {sorted(expected)} of {metric.name},"
-            f" not {sorted(measure.labels)}."
+            f"The row of {row.event.event_type} must set the labels {expected} of {metric.name}, not {given}."
         )
+    for label in metric.labels:
+        value = measure.fixed.get(label.name)
+        if value is not None and label.values is not None and value not in label.values:
+            raise InstrumentError(
+                f"The row of {row.event.event_type} fixes {label.name} of {metric.name} to {value!r}, which the"
+                f" catalogue does not list. It lists {', '.join(label.values)}."
+            )

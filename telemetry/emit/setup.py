@@ -17,6 +17,7 @@ from telemetry.catalogue import (
     TELEMETRY_QUEUE_LENGTH,
     TELEMETRY_SPOOL_OLDEST,
     TELEMETRY_SPOOL_SIZE,
+    emitted_by,
 )
 from telemetry.emit.audit import AuditJournal
 from telemetry.emit.clock import Clock, SystemClock
@@ -59,7 +60,7 @@ class Telemetry:
 
     def __init__(self, options: TelemetryOptions, clock: Clock) -> None:
         self.options = options
-        self.metrics = Metrics(clock)
+        self.metrics = Metrics(clock, emitted_by(options.service_name))
         sampler = ForcedRoutesSampler(options.sample_ratio, options.forced_routes)
         redactor = Redactor(redaction_counter(self.metrics))
         store = _store(options, clock)

@@ -43,6 +43,26 @@ def test_make_when_every_stated_event_has_a_row_then_accepted() -> None:
             "'x', which the event does not have",
         ),
         (_row(histograms=(Measure(metric=EVENT_LAG, labels={"consume": "subject"}),)), "must set the labels"),
+        (
+            _row(
+                counters=(
+                    Measure(
+                        metric=ALERTS_RECEIVED,
+                        labels={"severity": "severity", "status": "status"},
+                        fixed={"status": "firing"},
+                    ),
+                )
+            ),
+            r"must set the labels .*, not \['severity', 'status', 'status'\]",
+        ),
+        (
+            _row(
+                counters=(
+                    Measure(metric=ALERTS_RECEIVED, labels={"severity": "severity"}, fixed={"status": "burning"}),
+                )
+            ),
+            "fixes status of sightline_alerts_received_total to 'burning'",
+        ),
     ],
 )
 def test_make_when_a_row_is_wrong_then_refused_with_words(row: Instrument, words: str) -> None:
@@ -72,6 +92,12 @@ def test_state_when_event_has_a_row_then_it_is_counted() -> None:
     statement = Instruments(TABLE).statement(EntryPosted(subject="b1", number=7))
     counted = statement.observations[0]
     assert (counted.metric, counted.labels) == (EVENTS_RECORDED, {"event_type": "ledger.entry_posted"})
+
+
+def test_state_when_a_label_is_fixed_then_every_event_carries_its_value() -> None:
+    measure = Measure(metric=ALERTS_RECEIVED, labels={"severity": "severity"}, fixed={"status": "resolved"})
+    statement = Instruments((_row(counters=(measure,)),)).statement(EntryPosted(subject="b1", number=7))
+    assert statement.observations[-1].labels == {"severity": "info", "status": "resolved"}
 
 
 @given(st.timedeltas(min_value=timedelta(days=-10), max_value=timedelta(days=10)))
