@@ -50,6 +50,13 @@ class KeyProviderUnavailableError(AuthError):
     title = "The key provider is away"
 
 
+class KeyFileUnfitError(KeyProviderUnavailableError):
+    """The key file is open to others, is not a plain file of ours, or holds no key."""
+
+    code = "key_file_unfit"
+    title = "The key file cannot be used"
+
+
 class WeakPassphraseError(AuthError):
     """The passphrase is too short to keep anybody out."""
 

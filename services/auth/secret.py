@@ -32,11 +32,20 @@ class _Guarded:
 
 @final
 class Secret(_Guarded):
-    """A secret text. It is a plain string only inside the function given to `use`."""
+    """A secret text. It is a plain string only inside the function given to `use`.
+
+    Raises:
+        ValueError: The text cannot be stored: it holds half a character (a lone surrogate).
+    """
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            # Without its cause, which carries the whole text.
+            raise ValueError("a secret is a text that UTF-8 can hold") from None
         self._text = text
 
     def use(self, function: Callable[[str], Result]) -> Result:

@@ -35,6 +35,13 @@ def test_secrets_when_compared_then_equal_texts_are_equal() -> None:
     assert Secret("a") != "a"
 
 
+def test_secret_when_it_holds_half_a_character_then_it_is_refused_without_the_text() -> None:
+    with pytest.raises(ValueError, match="UTF-8") as refused:
+        Secret("hunter2\udc80")
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 def test_code_when_revealed_twice_then_the_second_time_is_refused() -> None:
     code = OneTimeCode("123456")
     assert code.reveal() == "123456"

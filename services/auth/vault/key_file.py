@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from services.auth.errors import WrongKeyError
+from services.auth.errors import KeyFileUnfitError, WrongKeyError
 from services.auth.vault.keys import KEY_BYTES, LocalKey, NewKey, Parameters, fingerprint
 from services.kit.secret_files import SecretFileError, SecretFileMissingError, read_secret, write_new_secret
 
@@ -15,7 +15,7 @@ class KeyFileProvider:
     """Reads the key from `path`; `create` writes a random one there if there is no file yet.
 
     A file that others can read, that belongs to another user or that is a symbolic link is refused with
-    `SecretFileError`, which names the path and the wanted mode.
+    `KeyFileUnfitError`, which names the path and the wanted mode.
     """
 
     name: Final = "key_file"
@@ -24,11 +24,7 @@ class KeyFileProvider:
         self._path = path
 
     def create(self) -> NewKey:
-        try:
-            key = self._read()
-        except SecretFileMissingError:
-            key = os.urandom(KEY_BYTES)
-            write_new_secret(self._path, base64.b64encode(key).decode() + "\n")
+        key = self._read() if self._path.exists() or self._path.is_symlink() else self._made()
         return NewKey(LocalKey(_kek_id(key), key), {"path": str(self._path)})
 
     def load(self, kek_id: str, parameters: Parameters) -> LocalKey:
@@ -39,8 +35,23 @@ class KeyFileProvider:
             )
         return LocalKey(kek_id, key)
 
+    def _made(self) -> bytes:
+        key = os.urandom(KEY_BYTES)
+        try:
+            write_new_secret(self._path, base64.b64encode(key).decode() + "\n")
+        except OSError as error:
+            raise KeyFileUnfitError(f"{self._path} cannot be written: {error.strerror}.") from None
+        return key
+
     def _read(self) -> bytes:
-        return self._decoded(read_secret(self._path))
+        try:
+            text = read_secret(self._path)
+        except SecretFileMissingError:
+            raise KeyFileUnfitError(f"{self._path} does not exist. Restore the key file.") from None
+        except SecretFileError as error:
+            # At start that would end the service; here it is the answer to whoever tries to unseal.
+            raise KeyFileUnfitError(error.detail) from None
+        return self._decoded(text)
 
     def _decoded(self, text: str) -> bytes:
         try:
@@ -48,7 +59,7 @@ class KeyFileProvider:
         except (binascii.Error, ValueError):
             key = b""
         if len(key) != KEY_BYTES:
-            raise SecretFileError(f"{self._path} does not hold {KEY_BYTES} bytes in base64. Restore the key file.")
+            raise KeyFileUnfitError(f"{self._path} does not hold {KEY_BYTES} bytes in base64. Restore the key file.")
         return key
 
 

@@ -51,7 +51,6 @@ class KeyProvider(Protocol):
 
         Raises:
             AuthError: The provider is away or its source is not fit.
-            SecretFileError: The key file cannot be used.
         """
 
     def load(self, kek_id: str, parameters: Parameters) -> WrappingKey:
@@ -62,7 +61,6 @@ class KeyProvider(Protocol):
         Raises:
             WrongKeyError: The provider can tell that it has another key.
             AuthError: The provider is away or its source is not fit.
-            SecretFileError: The key file cannot be used.
         """
 
 

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from services.auth.errors import KeyProviderUnavailableError, WrongKeyError
+from services.auth.errors import KeyFileUnfitError, KeyProviderUnavailableError, WrongKeyError
 from services.auth.secret import Secret
 from services.auth.vault.key_file import KeyFileProvider
 from services.auth.vault.keys import KeyProvider, WrappingKey
 from services.auth.vault.os_keyring import KeyringProvider, system_keyring
 from services.auth.vault.passphrase import PassphraseProvider
-from services.kit.secret_files import SecretFileError
 from tests.auth.support import CHEAP, PASSPHRASE
 
 DATA_KEY = b"d" * 32
@@ -91,7 +90,7 @@ def test_key_file_when_open_to_others_then_the_message_names_path_and_mode_and_n
     path = tmp_path / "vault.key"
     new = KeyFileProvider(path).create()
     path.chmod(mode)
-    with pytest.raises(SecretFileError, match="chmod 600") as refused:
+    with pytest.raises(KeyFileUnfitError, match="chmod 600") as refused:
         KeyFileProvider(path).load(new.key.kek_id, new.parameters)
     assert str(path) in str(refused.value)
     assert path.read_text().strip() not in str(refused.value)
@@ -100,7 +99,7 @@ def test_key_file_when_open_to_others_then_the_message_names_path_and_mode_and_n
 def test_key_file_when_a_symlink_then_it_is_refused(tmp_path: Path) -> None:
     KeyFileProvider(tmp_path / "real.key").create()
     (tmp_path / "vault.key").symlink_to(tmp_path / "real.key")
-    with pytest.raises(SecretFileError, match="symbolic link"):
+    with pytest.raises(KeyFileUnfitError, match="symbolic link"):
         KeyFileProvider(tmp_path / "vault.key").create()
 
 
@@ -109,7 +108,7 @@ def test_key_file_when_it_belongs_to_another_user_then_it_is_refused(tmp_path: P
     path = tmp_path / "vault.key"
     KeyFileProvider(path).create()
     os.chown(path, 12_345, -1)
-    with pytest.raises(SecretFileError, match="belongs to user 12345"):
+    with pytest.raises(KeyFileUnfitError, match="belongs to user 12345"):
         KeyFileProvider(path).create()
 
 
@@ -118,9 +117,25 @@ def test_key_file_when_it_holds_no_key_then_it_is_refused_without_its_content(tm
     path = tmp_path / "vault.key"
     path.write_text(content)
     path.chmod(0o600)
-    with pytest.raises(SecretFileError) as refused:
+    with pytest.raises(KeyFileUnfitError) as refused:
         KeyFileProvider(path).create()
     assert not content or content not in str(refused.value)
+
+
+def test_key_file_when_missing_at_unsealing_then_none_is_made_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "vault.key"
+    new = KeyFileProvider(path).create()
+    path.unlink()
+    with pytest.raises(KeyFileUnfitError, match="does not exist") as refused:
+        KeyFileProvider(path).load(new.key.kek_id, new.parameters)
+    assert refused.value.status_code == 503
+    assert not path.exists()
+
+
+def test_key_file_when_its_directory_is_a_file_then_the_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("")
+    with pytest.raises(KeyFileUnfitError, match=r"keys/vault\.key cannot be written"):
+        KeyFileProvider(tmp_path / "keys" / "vault.key").create()
 
 
 def test_key_file_when_replaced_then_it_says_that_it_is_another_key(tmp_path: Path) -> None:
