@@ -63,11 +63,11 @@ dependencies: dev ## unused and missing dependencies
 dashboards: dev ## dashboards stand as the generator writes them
 	@$(BIN)/python -m telemetry.dashboards --check
 
-test: dev ## every test
-	@$(BIN)/pytest
+test: dev ## every test, on all processors
+	@$(BIN)/pytest -n auto
 
 quick: dev ## the tests that take no more than ten seconds each
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -n auto -m "not slow"
 
 bench: dev ## benchmarks, side by side in one run; prints ratios
 	@$(BIN)/python -m benchmarks

@@ -40,8 +40,9 @@ def test_up_when_repeated_then_nothing_is_started_again(platform: Platform) -> N
 def test_targets_when_prometheus_scrapes_then_every_one_answers(platform: Platform) -> None:
     def all_up() -> bool:
         targets = platform.prometheus("targets")["activeTargets"]
-        assert {target["labels"]["service_name"] for target in targets} >= {"console", "automation", "prometheus"}
-        return all(target["health"] == "up" and not target["lastError"] for target in targets)
+        found = {target["labels"]["service_name"] for target in targets}
+        answering = all(target["health"] == "up" and not target["lastError"] for target in targets)
+        return answering and found >= {"console", "automation", "prometheus", "alertmanager"}
 
     assert eventually(all_up, within_seconds=40, what="round of scrapes")
 
