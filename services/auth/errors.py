@@ -1,5 +1,6 @@
 """What auth refuses. No message ever holds a value that a caller sent, nor anything the vault holds."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -214,7 +215,7 @@ class AttemptBudgetExhaustedError(AuthError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": str(max(1, round(self.wait_seconds)))}
+        return {"Retry-After": str(max(1, math.ceil(self.wait_seconds)))}
 
 
 class LeaseHeldError(AuthError):
@@ -237,6 +238,34 @@ class FencedOffError(AuthError):
 
     def __init__(self) -> None:
         super().__init__("Another holder has taken this account over; stop, and use its session.")
+
+
+class LoginBlockedError(AuthError):
+    """The account takes no login until a person has looked."""
+
+    status_code = HTTPStatus.CONFLICT
+    code = "login_blocked"
+    title = "Logins of this account are blocked"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The reason is {reason}. Mend it, then run `sightline auth unblock`.")
+        self.reason = reason
+
+
+class LoginNotYetError(AuthError):
+    """The account waits before the next login: after failures, or because the broker asked for it."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "login_not_yet"
+    title = "The next login may not be sent yet"
+
+    def __init__(self, *, allowed_at: datetime, wait_seconds: float) -> None:
+        super().__init__(f"It may be sent at {allowed_at.isoformat(timespec='seconds')}.")
+        self.wait_seconds = wait_seconds
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": str(max(1, math.ceil(self.wait_seconds)))}
 
 
 class ChallengeClosedError(AuthError):

@@ -196,6 +196,12 @@ class LoginMachine(RuleBasedStateMachine):
         possible = [name for name in sorted(_MAKERS) if self.session.state in _MAKERS[name](NOW, LATER).states]
         self._send(data.draw(st.sampled_from(possible)), wait)
 
+    @precondition(lambda self: self.session.state is State.SIGNED_OUT)
+    @rule(steps=st.integers(1, 4), wait=st.integers(0, 600))
+    def log_in(self, steps: int, wait: int) -> None:
+        for name in ("LoginBegun", "Accepted", "Verified", "RefreshBegun")[:steps]:
+            self._send(name, wait)
+
     def _send(self, name: str, wait: int) -> None:
         signal = _MAKERS[name](self.now, self.now + timedelta(seconds=wait))
         self.before = self.session
