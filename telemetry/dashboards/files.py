@@ -4,6 +4,7 @@ import difflib
 import json
 from pathlib import Path
 
+from telemetry.dashboards.auth_flows import auth_flows
 from telemetry.dashboards.dashboard import Dashboard
 from telemetry.dashboards.telemetry_health import telemetry_health
 
@@ -12,7 +13,7 @@ _DIFF_LINES = 40
 
 def dashboards() -> tuple[Dashboard, ...]:
     """Every dashboard of the platform."""
-    return (telemetry_health(),)
+    return (auth_flows(), telemetry_health())
 
 
 def rendered() -> dict[str, str]:

@@ -46,16 +46,29 @@ def increase(
     return _over_time("increase", metric, by, where, window)
 
 
-def current(metric: Metric, by: Sequence[str] = (SERVICE,), *, how: str = "max") -> str:
+def current(
+    metric: Metric, by: Sequence[str] = (SERVICE,), where: Mapping[str, str] | None = None, *, how: str = "max"
+) -> str:
     """A gauge now, aggregated by `how` (max, min, sum, count)."""
     _require_kind(metric, Kind.GAUGE)
     _require_labels(metric, by)
-    return f"{how} by ({', '.join(by)}) ({selector(metric)})"
+    return f"{how} by ({', '.join(by)}) ({selector(metric, where)})"
 
 
 def age(metric: Metric, by: Sequence[str] = (SERVICE,)) -> str:
     """Seconds since the moment that a gauge holds as Unix time; nothing while it is 0."""
     return f"time() - ({current(metric, by)} > 0)"
+
+
+def remaining(metric: Metric, by: Sequence[str] = (SERVICE,)) -> str:
+    """Seconds until the moment that a gauge holds as Unix time, negative once it is past; nothing while it is 0."""
+    return f"({current(metric, by)} > 0) - time()"
+
+
+def share(metric: Metric, part: Mapping[str, str], by: Sequence[str] = (SERVICE,), window: str = "1h") -> str:
+    """Which part of a counter's increments within a window matched `part`, 0 to 1; nothing without increments."""
+    # 0 / 0 is NaN, which a panel would draw as a value; no comparison holds for NaN.
+    return f"{increase(metric, by, part, window)} / {increase(metric, by, window=window)} >= 0"
 
 
 def quantile(fraction: float, metric: Metric, by: Sequence[str] = (SERVICE,)) -> str:

@@ -209,3 +209,8 @@ def test_panels_when_a_row_is_full_then_the_next_starts_below_the_tallest() -> N
 def test_logs_panel_when_shown_then_its_query_goes_to_loki() -> None:
     panel = Logs(title="l", description="", unit=Unit.NONE, targets=(Target(query='{env="x"}', legend=""),))
     assert panel.body()["targets"][0]["datasource"]["uid"] == "loki"
+
+
+def test_share_when_asked_of_a_gauge_then_it_cannot_be_written() -> None:
+    with pytest.raises(ValueError, match="is a gauge"):
+        promql.share(catalogue.OUTBOX_PENDING, {})
