@@ -131,3 +131,12 @@ ACCOUNTS = Table(
     Column("data", Text, nullable=False),  # JSON: texts by name
     Column("changed_at_us", BigInteger, nullable=False),
 )
+
+# Verdicts about the account that were signed up to this moment are void.
+VERDICT_REVOCATIONS = Table(
+    "verdict_revocations",
+    METADATA,
+    Column("account", String(200), primary_key=True),
+    Column("revoked_at_us", BigInteger, nullable=False),
+    Column("reason", String(200), nullable=False),
+)
