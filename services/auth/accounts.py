@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
@@ -18,12 +19,22 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from services.auth.errors import AuthError
 from services.auth.moments import microseconds
 from services.auth.tables import ACCOUNTS
-from services.contracts.auth import AccountId, Broker, LoginMethod
+from services.auth.vault.store import INTERNAL_ACCOUNT
+from services.contracts.auth import AccountId, Broker
 from services.contracts.verdict import Environment
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_DATA: Final = 20
 _LONGEST: Final = 200
+
+
+class MfaMethod(StrEnum):
+    """How the second factor of an account's login comes."""
+
+    NONE = "none"
+    TOTP = "totp"
+    SMS = "sms"
+    APPROVAL = "approval"
 
 
 class NoSuchAccountError(AuthError):
@@ -51,7 +62,7 @@ class Account:
 
     Attributes:
         name: As the operator calls it: 1-64 of a-z, 0-9, ".", "_" and "-"; names its secrets in the vault too.
-        mfa: How its login proves who it is.
+        mfa: How the second factor of its login comes.
         base_url: Where its broker is spoken to, without a path's last slash.
         data: What else its login needs and is no secret, such as `username` or the receiving `sms_number`.
 
@@ -62,12 +73,12 @@ class Account:
     name: AccountId
     broker: Broker
     environment: Environment
-    mfa: LoginMethod
+    mfa: MfaMethod
     base_url: str
     data: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not _NAME.fullmatch(self.name) or self.name == INTERNAL_ACCOUNT:  # whose records are the vault's own
             raise BadAccountError(
                 'The name takes 1-64 of a-z, 0-9, ".", "_" and "-", and begins with a letter or digit.'
             )
@@ -111,7 +122,7 @@ def _account(row: RowMapping) -> Account:
         name=AccountId(row["account"]),
         broker=Broker(row["broker"]),
         environment=Environment(row["environment"]),
-        mfa=LoginMethod(row["mfa"]),
+        mfa=MfaMethod(row["mfa"]),
         base_url=row["base_url"],
         data=json.loads(row["data"]),
     )

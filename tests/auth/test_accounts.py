@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from services.auth.accounts import Account, Accounts, BadAccountError, NoSuchAccountError
+from services.auth.accounts import Account, Accounts, BadAccountError, MfaMethod, NoSuchAccountError
 from services.auth.tables import METADATA
-from services.contracts.auth import AccountId, Broker, LoginMethod
+from services.contracts.auth import AccountId, Broker
 from services.contracts.verdict import Environment
 from services.kit.database import Database
 from tests.auth.support import open_database
@@ -18,7 +18,7 @@ def an_account(name: str = "robinhood-main", **changes: object) -> Account:
     values: dict[str, object] = {
         "broker": Broker.ROBINHOOD,
         "environment": Environment.LIVE,
-        "mfa": LoginMethod.TOTP,
+        "mfa": MfaMethod.TOTP,
         "base_url": "https://api.example.com",
         "data": {"username": "trader"},
         **changes,
@@ -34,7 +34,7 @@ def test_get_when_an_account_was_put_then_it_comes_back_as_it_was(database: Data
 
 
 def test_put_when_the_account_is_known_then_it_is_changed(database: Database, clock: FakeClock) -> None:
-    changed = an_account(mfa=LoginMethod.SMS, data={"username": "other"})
+    changed = an_account(mfa=MfaMethod.SMS, data={"username": "other"})
     with database.transaction() as connection:
         Accounts().put(connection, an_account(), clock.now())
         Accounts().put(connection, changed, clock.now())
@@ -55,7 +55,7 @@ def test_get_when_nobody_registered_it_then_it_is_refused(database: Database) ->
         Accounts().get(connection, AccountId("nobody"))
 
 
-@pytest.mark.parametrize("name", ["", "A", "-a", "a b", "a/b", "a" * 65, "a\n"])
+@pytest.mark.parametrize("name", ["", "A", "-a", "a b", "a/b", "a" * 65, "a\n", "sightline"])
 def test_account_when_its_name_has_another_form_then_it_is_refused(name: str) -> None:
     with pytest.raises(BadAccountError):
         an_account(name)
