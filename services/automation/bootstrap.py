@@ -8,11 +8,11 @@ from services.automation.api import LOCAL_SLACK_PATH, WEBHOOK_TOKEN, alert_route
 from services.automation.instruments import TABLE
 from services.automation.notify import SlackNotifier, announcing_consumer
 from services.automation.reconcile import AlertmanagerSource, AlertSource
-from services.automation.repeating import repeating
 from services.automation.settings import AutomationSettings
 from services.kit.app import ServiceApp
 from services.kit.chassis import Background, Chassis
 from services.kit.clock import Clock
+from services.kit.repeating import repeating
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 _RECONCILE_SECONDS = 60.0

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from services.kit.errors import SightlineError
 
-_log = logging.getLogger("services.automation.repeating")
+_log = logging.getLogger("services.kit.repeating")
 
 
 @asynccontextmanager
