@@ -9,39 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.auth.accounts import Account
 from services.auth.secret import OneTimeCode, Secret
-from services.contracts.auth import Broker, CredentialKind, LoginFailure, LoginMethod
-from services.contracts.verdict import Environment
+from services.contracts.auth import CredentialKind, LoginFailure, LoginMethod
 
 Secrets = Mapping[CredentialKind, Secret]
-
-
-class LoginAccount(Protocol):
-    """What a login needs to know of an account; `services.auth.accounts.Account` is one."""
-
-    @property
-    def name(self) -> str:
-        """As the operator named it."""
-
-    @property
-    def broker(self) -> Broker:
-        """Who the account is with."""
-
-    @property
-    def environment(self) -> Environment:
-        """Which money it moves."""
-
-    @property
-    def mfa(self) -> str:
-        """How its second factor comes: "totp", "sms", "approval" or "none"."""
-
-    @property
-    def base_url(self) -> str:
-        """Where the broker listens, without a slash at the end."""
-
-    @property
-    def data(self) -> Mapping[str, str]:
-        """Settings of this broker's accounts, none of them secret: "username", "sms_number", "callback_url"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +27,6 @@ class LoginPlan:
         makes: Secrets that are made and stored before the first login, such as a device's token.
         kept_as: Where the session is kept in the vault. One of `needs`: the stored secret is itself the session.
         needs_person: A rule of the broker reserves the login to a person: it is asked for by day, not at any hour.
-        local: Beginning sends nothing that a broker counts, so that no attempt is taken out of the budget.
     """
 
     method: LoginMethod
@@ -64,7 +35,6 @@ class LoginPlan:
     makes: Mapping[CredentialKind, Callable[[], Secret]] = field(default_factory=dict)
     kept_as: CredentialKind = CredentialKind.OAUTH_TOKENS
     needs_person: bool = False
-    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +48,7 @@ class SessionMaterial:
         renewable_until: When renewing ends and a login has to begin anew; None where there is no such end.
     """
 
-    account: LoginAccount
+    account: Account
     secret: Secret
     expires_at: datetime | None = None
     renewable_until: datetime | None = None
@@ -93,7 +63,7 @@ class PendingLogin:
         memory: The adapter's own notes.
     """
 
-    account: LoginAccount
+    account: Account
     memory: Mapping[str, Secret] = field(repr=False)
 
 
@@ -183,10 +153,10 @@ class ProbeResult:
 class BrokerLogin(Protocol):
     """One broker's login."""
 
-    def plan(self, account: LoginAccount) -> LoginPlan:
+    def plan(self, account: Account) -> LoginPlan:
         """What a login of this account takes."""
 
-    async def begin(self, account: LoginAccount, secrets: Secrets) -> LoginStep:
+    async def begin(self, account: Account, secrets: Secrets) -> LoginStep:
         """Send the credentials, once."""
 
     async def answer(self, pending: PendingLogin, code: OneTimeCode | None) -> LoginStep:
