@@ -1,7 +1,7 @@
 """A service's database: SQLite in a file of its own, or Postgres in a schema of its own, by URL."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
@@ -9,7 +9,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.kit import migrating, sqlite_engines
-from services.kit.database_errors import DatabaseError, DatabaseUrlError, in_plain_words
+from services.kit.database_errors import DatabaseError, DatabaseUrlError, in_plain_words, none_free
+from services.kit.turns import Turns, TurnTimeoutError
 
 _POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+pysqlite"})
@@ -42,6 +43,8 @@ class Database:
         self._url = _parse(url)
         self._service = service
         self._versions = tuple(versions)
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._turns = Turns()
         if self._url.get_backend_name() == "sqlite":
             self._writing = sqlite_engines.writing_engine(self._url, busy_timeout_seconds)
             self._reading = sqlite_engines.reading_engine(self._url, busy_timeout_seconds, connections)
@@ -80,7 +83,7 @@ class Database:
         Raises:
             DatabaseError: The database is locked, full or away. Errors of a statement come as SQLAlchemy raises them.
         """
-        with self._in_plain_words(), self._writing.connect() as connection:
+        with self._turn(), self._in_plain_words(), self._writing.connect() as connection:
             if self.dialect == "sqlite":
                 connection.execution_options(**{sqlite_engines.DURABLE: durable})
             with connection.begin():
@@ -111,6 +114,19 @@ class Database:
         """Give all connections back. A later call opens new ones."""
         self._reading.dispose()
         self._writing.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite has one writer at a time: the threads of this process queue up for it."""
+        if self.dialect != "sqlite":
+            yield
+            return
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._turns.turn(timeout_seconds=self._busy_timeout_seconds))
+            except TurnTimeoutError:
+                raise none_free(self._url) from None
+            yield
 
     def _in_plain_words(self) -> AbstractContextManager[None]:
         return _translating(self._url)

@@ -83,14 +83,19 @@ def place_of(url: URL) -> str:
     return f"{url.host or 'localhost'}{port}/{url.database or ''}"
 
 
+def none_free(url: URL) -> DatabaseBusyError:
+    """No connection came free in time."""
+    return DatabaseBusyError(
+        f"No connection to the database {place_of(url)} came free in time. Look for a transaction that is held open too"
+        " long, or for one opened inside another."
+    )
+
+
 def in_plain_words(error: DBAPIError | PoolTimeoutError, url: URL) -> DatabaseError | None:
     """The error that stands for a driver's, or None when the statement itself was wrong."""
     place = place_of(url)
     if isinstance(error, PoolTimeoutError):
-        return DatabaseBusyError(
-            f"No connection to the database {place} came free in time. Look for a transaction that is held open too"
-            " long, or for one opened inside another."
-        )
+        return none_free(url)
     original = error.orig
     if isinstance(original, sqlite3.Error):
         return _of_sqlite(original, place)

@@ -18,8 +18,8 @@ def writing_engine(url: URL, busy_timeout_seconds: float) -> Engine:
     """An engine of one connection whose transactions take the write lock when they begin.
 
     Taking it later would let two readers that both turn writers end in a busy error that waiting cannot cure. One
-    connection, because SQLite has one writer anyway and a pool hands it on in order, where SQLite's own busy
-    handler polls.
+    connection, because SQLite has one writer anyway; `Database` hands it on in turns, where SQLite's own busy handler
+    polls and a pool gives it to whoever asks at the right moment.
     """
     engine = _engine(url, busy_timeout_seconds, connections=1, read_only=False)
     event.listen(engine, "begin", _begin_immediate)
