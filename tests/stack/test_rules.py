@@ -19,6 +19,7 @@ DASHBOARD_UIDS = {path.stem for path in (ROOT / "grafana/dashboards").glob("*.js
 # Metrics that others emit: Prometheus, Alertmanager, Loki's ruler.
 FOREIGN = {
     "up",
+    "process_start_time_seconds",
     "scrape_samples_post_metric_relabeling",
     "prometheus_notifications_errors_total",
     "prometheus_notifications_dropped_total",
