@@ -1,0 +1,75 @@
+"""Settings of the auth service."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from services.kit.service_settings import ServiceSettings
+from services.kit.settings import SecretFile
+
+_CONSOLE_PORT = 8700
+
+VaultKeySource = Literal["key_file", "passphrase", "os_keyring", "vault_transit"]
+
+
+class AuthSettings(ServiceSettings):
+    """What the auth service reads, beside what every service does."""
+
+    service_name: ClassVar[str] = "auth"
+    default_port: ClassVar[int] = 8720
+
+    vault_key_source: VaultKeySource = Field(
+        default="key_file",
+        description="Where the vault's wrapping key comes from: key_file, passphrase, os_keyring or vault_transit.",
+    )
+    vault_key_path: Path | None = Field(
+        default=None, description="The key file. Default: `vault_key` among the secrets, made at the first start."
+    )
+    vault_passphrase: Annotated[SecretStr | None, SecretFile("vault_passphrase")] = Field(
+        default=None, description="The passphrase; without the file a person gives it with `sightline auth unseal`."
+    )
+    vault_keyring_entry: str = Field(
+        default="current", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Entry of the operating system's keyring."
+    )
+    vault_transit_url: str | None = Field(default=None, description="Address of HashiCorp Vault, for vault_transit.")
+    vault_transit_key: str = Field(
+        default="sightline-auth", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Name of the key in Transit."
+    )
+    vault_transit_mount: str = Field(
+        default="transit", pattern=r"^[A-Za-z0-9_/-]{1,100}$", description="Where the Transit engine is mounted."
+    )
+    vault_transit_token: Annotated[SecretStr | None, SecretFile("vault_transit_token")] = Field(
+        default=None, description="Token that may read, encrypt and decrypt with that key."
+    )
+    verdict_key: Annotated[SecretStr, SecretFile("verdict_key.pem")] = Field(
+        description="Ed25519 private key (PEM) that signs verdicts and nothing else."
+    )
+    console_url: str | None = Field(
+        default=None,
+        description="Base URL of the console, which searches logs for secrets. Default: its own port on this machine.",
+    )
+    clock_urls: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses whose Date header tells the time, beside those of the accounts' brokers.",
+    )
+
+    @model_validator(mode="after")
+    def _transit_is_whole(self) -> Self:
+        if self.vault_key_source == "vault_transit" and (
+            self.vault_transit_url is None or self.vault_transit_token is None
+        ):
+            raise ValueError(
+                "SIGHTLINE_VAULT_KEY_SOURCE: vault_transit needs SIGHTLINE_VAULT_TRANSIT_URL and the token's file"
+            )
+        return self
+
+    @property
+    def key_path(self) -> Path:
+        """Where the key file lies."""
+        return self.vault_key_path or self.secrets_dir / "vault_key"
+
+    @property
+    def console_base_url(self) -> str:
+        """Where the console is called."""
+        return self.console_url or f"http://127.0.0.1:{_CONSOLE_PORT + self.port_offset}"
