@@ -140,3 +140,12 @@ VERDICT_REVOCATIONS = Table(
     Column("revoked_at_us", BigInteger, nullable=False),
     Column("reason", String(200), nullable=False),
 )
+
+# On which host a device token was first seen, so that one that was carried to another host is noticed.
+DEVICE_HOSTS = Table(
+    "device_hosts",
+    METADATA,
+    Column("account", String(200), primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("host", String(64), nullable=False),  # SHA-256 of what names the host
+)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select, text
 
 from services.auth.errors import AuthError
 from services.auth.moments import microseconds, moment
-from services.auth.tables import VERDICT_REVOCATIONS
+from services.auth.tables import ACCOUNTS, VERDICT_REVOCATIONS
 from services.auth.transactions import Transaction
 from services.contracts.auth import AccountId, VerdictsRevoked
 
@@ -30,6 +30,14 @@ class RevokedMeanwhileError(AuthError):
 
     def __init__(self) -> None:
         super().__init__("The checks began before the last revocation. Ask for a new preflight.")
+
+
+def hold(connection: Connection, account: AccountId) -> None:
+    """Let signing and revoking take turns until the transaction ends; before the clock is read for either.
+
+    Otherwise a verdict could be signed after a revocation that it has not seen. On SQLite a transaction does so anyway.
+    """
+    connection.execute(select(ACCOUNTS.c.account).where(ACCOUNTS.c.account == account).with_for_update())
 
 
 def revoke(tx: Transaction, account: AccountId, now: datetime, reason: str) -> None:

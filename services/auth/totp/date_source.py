@@ -38,10 +38,17 @@ class HttpDates:
         except httpx.HTTPError:
             return None  # away: one voice fewer, which `ClockOffset.answers` shows
         elapsed, received_at = self._clock.monotonic() - started, self._clock.now().timestamp()
-        if "age" in answer.headers:
-            return None  # a cache's answer tells when it was stored
-        date = _unix_seconds(answer.headers.get("date", ""))
-        return None if date is None else DateSample(date, sent_at, received_at, elapsed)
+        return sample_of(answer, sent_at=sent_at, received_at=received_at, elapsed_seconds=elapsed)
+
+
+def sample_of(
+    answer: httpx.Response, *, sent_at: float, received_at: float, elapsed_seconds: float
+) -> DateSample | None:
+    """What an answer tells of its server's clock; None when it tells nothing."""
+    if "age" in answer.headers:
+        return None  # a cache's answer tells when it was stored
+    date = _unix_seconds(answer.headers.get("date", ""))
+    return None if date is None else DateSample(date, sent_at, received_at, elapsed_seconds)
 
 
 def _unix_seconds(header: str) -> int | None:

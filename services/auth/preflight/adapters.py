@@ -1,0 +1,179 @@
+"""What the checks see, read off the vault, the database and telemetry."""
+
+import hashlib
+import re
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from services.auth import mfa
+from services.auth.errors import NoSuchCredentialError
+from services.auth.preflight import device_hosts
+from services.auth.preflight.ports import DeviceState, SeedState, TelemetryLosses
+from services.auth.preflight.workers import Workers
+from services.auth.sessions import attempts, store
+from services.auth.sessions.budget import Budget
+from services.auth.sessions.session import Session
+from services.auth.totp.seeds import TotpSeed
+from services.auth.transactions import Readings, Transactions
+from services.auth.vault import integrity, permissions
+from services.auth.vault.audit import AuditHead
+from services.auth.vault.vault import Vault, WithheldSecret
+from services.contracts.auth import AccountId, CredentialKind, MfaStage
+from services.kit.clock import Clock
+from telemetry.catalogue import TELEMETRY_DROPPED, TELEMETRY_SPOOL_OLDEST
+from telemetry.emit.metrics import Metrics
+
+ACTOR: Final = "preflight"
+LOSS_WINDOW_SECONDS: Final = 600.0
+_MOST_ANCHORS: Final = 100
+# What Robinhood's clients make and send: a UUID in its usual spelling.
+_DEVICE_TOKEN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class VaultStore:
+    """The vault's files, records and audit trail.
+
+    Args:
+        paths: The files that must be auth's alone; see `permissions.store_paths`.
+        anchors: Heads of the audit trail that were written elsewhere.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        readings: Readings,
+        paths: Sequence[Path],
+        workers: Workers,
+        *,
+        anchors: Sequence[AuditHead] = (),
+    ) -> None:
+        self._vault = vault
+        self._readings = readings
+        self._paths = tuple(paths)
+        self._workers = workers
+        self._anchors = tuple(anchors)
+
+    async def exposed_files(self) -> Sequence[str]:
+        return await self._workers.run(permissions.problems, self._paths)
+
+    async def damaged_records(self) -> Sequence[str]:
+        return await self._workers.run(self._damaged_records)
+
+    async def audit_problem(self) -> str:
+        return await self._workers.run(self._audit_problem)
+
+    def _damaged_records(self) -> list[str]:
+        unsealed = self._vault.open_state()
+        with self._readings.reading() as connection:
+            return integrity.problems(connection, unsealed)
+
+    def _audit_problem(self) -> str:
+        # The head seen last is an anchor: what was cut off since then is missed, without asking the log store.
+        report = self._vault.verify_audit(self._anchors)
+        if report.whole:
+            self._anchors = (*self._anchors[-_MOST_ANCHORS:], report.head)
+        return report.problem
+
+
+class StoredAccountState:
+    """What the database holds about an account.
+
+    Args:
+        host: Names this machine, the same after a restart.
+    """
+
+    def __init__(  # noqa: PLR0913 -- each is a part that a test replaces
+        self,
+        vault: Vault,
+        *,
+        transactions: Transactions,
+        readings: Readings,
+        clock: Clock,
+        workers: Workers,
+        host: str,
+    ) -> None:
+        self._vault = vault
+        self._transactions = transactions
+        self._readings = readings
+        self._clock = clock
+        self._workers = workers
+        self._host = hashlib.sha256(host.encode()).hexdigest()
+
+    async def session(self, account: AccountId) -> Session:
+        return await self._workers.run(self._session, account)
+
+    async def budget(self, account: AccountId) -> Budget:
+        return await self._workers.run(self._budget, account)
+
+    async def mfa_stage(self, account: AccountId) -> MfaStage:
+        return await self._workers.run(self._mfa_stage, account)
+
+    async def seed(self, account: AccountId) -> SeedState | None:
+        return await self._workers.run(self._seed, account)
+
+    async def device(self, account: AccountId) -> DeviceState | None:
+        return await self._workers.run(self._device, account)
+
+    def _session(self, account: AccountId) -> Session:
+        with self._readings.reading() as connection:
+            return store.load(connection, account, self._clock.now())
+
+    def _budget(self, account: AccountId) -> Budget:
+        with self._readings.reading() as connection:
+            return attempts.left(connection, account, self._clock.now())
+
+    def _mfa_stage(self, account: AccountId) -> MfaStage:
+        with self._readings.reading() as connection:
+            return mfa.stage_of(connection, account)
+
+    def _seed(self, account: AccountId) -> SeedState | None:
+        withheld = self._decrypted(account, CredentialKind.TOTP_SEED)
+        return None if withheld is None else SeedState(TotpSeed.from_vault(withheld.secret).short)
+
+    def _device(self, account: AccountId) -> DeviceState | None:
+        withheld = self._decrypted(account, CredentialKind.DEVICE_TOKEN)
+        if withheld is None:
+            return None
+        return DeviceState(
+            well_formed=withheld.secret.use(lambda token: _DEVICE_TOKEN.fullmatch(token) is not None),
+            same_host=self._is_of_this_host(withheld),
+        )
+
+    def _decrypted(self, account: AccountId, kind: CredentialKind) -> WithheldSecret | None:
+        try:
+            # It is looked at and not let out, so there is no audit row.
+            return self._vault.decrypt(account, kind, actor=ACTOR)
+        except NoSuchCredentialError:
+            return None
+
+    def _is_of_this_host(self, token: WithheldSecret) -> bool:
+        with self._readings.reading() as connection:
+            known = device_hosts.host_of(connection, token.account, token.generation)
+        if known is None:
+            with self._transactions.transaction() as tx:
+                device_hosts.note(tx.connection, token.account, token.generation, self._host)
+        return known in {None, self._host}
+
+
+class EmittedTelemetry:
+    """How the service's own telemetry fares, by its own metrics."""
+
+    def __init__(self, metrics: Metrics, clock: Clock, workers: Workers) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._workers = workers
+        # What had been dropped in all, at moments within the window and at the last one before it.
+        self._seen: deque[tuple[float, float]] = deque([(clock.monotonic(), 0.0)])
+
+    async def losses(self) -> TelemetryLosses:
+        samples = await self._workers.run(self._metrics.samples)
+        dropped = sum(sample.value for sample in samples if sample.name == TELEMETRY_DROPPED.name)
+        ages = [sample.value for sample in samples if sample.name == TELEMETRY_SPOOL_OLDEST.name]
+        now = self._clock.monotonic()
+        while len(self._seen) > 1 and now - self._seen[1][0] >= LOSS_WINDOW_SECONDS:
+            self._seen.popleft()
+        before = self._seen[0][1]
+        self._seen.append((now, dropped))
+        return TelemetryLosses(round(dropped - before), LOSS_WINDOW_SECONDS, max(ages, default=0.0))
