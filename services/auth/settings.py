@@ -42,7 +42,7 @@ class AuthSettings(ServiceSettings):
     vault_transit_token: Annotated[SecretStr | None, SecretFile("vault_transit_token")] = Field(
         default=None, description="Token that may read, encrypt and decrypt with that key."
     )
-    verdict_key: Annotated[SecretStr, SecretFile("verdict_key.pem")] = Field(
+    verdict_key: Annotated[SecretStr, SecretFile("verdict_key")] = Field(
         description="Ed25519 private key (PEM) that signs verdicts and nothing else."
     )
     console_url: str | None = Field(

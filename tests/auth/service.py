@@ -41,7 +41,7 @@ class AuthHome:
         pem = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        write_new_secret(self.secrets_dir / "verdict_key.pem", pem.decode())
+        write_new_secret(self.secrets_dir / "verdict_key", pem.decode())
         self.environ = {
             "SIGHTLINE_DATA_DIR": str(self.directory / "var"),
             "SIGHTLINE_SECRETS_DIR": str(self.secrets_dir),

@@ -104,7 +104,7 @@ def test_start_when_the_database_is_open_to_others_then_the_service_refuses(home
 
 
 def test_start_when_there_is_no_verdict_key_then_the_setting_is_named(home: AuthHome) -> None:
-    (home.secrets_dir / "verdict_key.pem").unlink()
+    (home.secrets_dir / "verdict_key").unlink()
     with pytest.raises(SettingsError, match="SIGHTLINE_VERDICT_KEY_FILE"):
         home.settings()
 

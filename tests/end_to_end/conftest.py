@@ -25,7 +25,15 @@ from services.kit.secret_files import read_secret
 T = TypeVar("T")
 
 SIGHTLINE = Path(sys.executable).with_name("sightline")
-_PORTS = {"console": 8700, "automation": 8710, "prometheus": 9090, "alertmanager": 9093, "nats": 4222, "mail": 1025}
+_PORTS = {
+    "console": 8700,
+    "automation": 8710,
+    "auth": 8720,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "nats": 4222,
+    "mail": 1025,
+}
 
 
 def eventually(look: Callable[[], T | None], *, within_seconds: float, what: str) -> T:

@@ -10,6 +10,7 @@ import compose_spec
 import pytest
 import yaml
 
+from services.auth.settings import AuthSettings
 from services.automation.settings import AutomationSettings
 from services.console.settings import ConsoleSettings
 from services.kit.settings import load as load_settings
@@ -119,15 +120,18 @@ def test_secrets_when_mounted_then_each_consumer_sees_its_own_alone() -> None:
     own = {
         "console": "secrets-services",
         "automation": "secrets-services",
+        "auth": "secrets-services",
         "databases": "secrets-postgres",
         **{name: f"secrets-{name}" for name in ("alertmanager", "grafana", "nats", "postgres")},
     }
     for name, service in SERVICES.items():
         seen = {(source, mode) for source, _, mode in _mounts(service) if source.startswith("secrets-")}
         if name == "secrets":
-            assert seen == {(volume, "rw") for volume in set(own.values())}
+            assert seen == {(volume, "rw") for volume in {*own.values(), "secrets-auth"}}
         else:
-            assert seen == ({(own[name], "ro")} if name in own else set())
+            # What opens the vault is auth's alone, and a rotation writes it.
+            vault = {("secrets-auth", "rw")} if name == "auth" else set()
+            assert seen == ({(own[name], "ro")} if name in own else set()) | vault
 
 
 def test_secrets_when_consumed_then_the_consumer_waits_until_they_are_made() -> None:
@@ -151,21 +155,26 @@ def test_environment_when_it_speaks_of_a_secret_then_it_names_a_file() -> None:
                 assert variable.endswith(("_FILE", "_DIR"))
 
 
-@pytest.mark.parametrize(("service", "port"), [("console", 8700), ("automation", 8710)])
+@pytest.mark.parametrize(("service", "port"), [("console", 8700), ("automation", 8710), ("auth", 8720)])
 def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(service: str, port: int) -> None:
     assert SERVICES[service]["environment"]["SIGHTLINE_PORT"] == str(port)
     assert SERVICES[service]["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert (service, f"{service}:{port}") in set(scrape_targets())
 
 
-@pytest.mark.parametrize("settings_class", [AutomationSettings, ConsoleSettings], ids=lambda cls: cls.service_name)
+@pytest.mark.parametrize(
+    "settings_class", [AuthSettings, AutomationSettings, ConsoleSettings], ids=lambda cls: cls.service_name
+)
 def test_service_when_it_reads_its_environment_then_it_takes_every_variable(
-    settings_class: type[AutomationSettings | ConsoleSettings], tmp_path: Path
+    settings_class: type[AuthSettings | AutomationSettings | ConsoleSettings], tmp_path: Path
 ) -> None:
-    for name in ("alertmanager_token", "slack_webhook_url", "nats_token"):
+    for name in ("alertmanager_token", "slack_webhook_url", "nats_token", "verdict_key"):
         (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text("made-up-for-this-test")
-    environment = SERVICES[settings_class.service_name]["environment"] | {"SIGHTLINE_SECRETS_DIR": str(tmp_path)}
+    environment = {
+        name: re.sub(r"^/run/sightline(-auth)?", str(tmp_path), str(value))
+        for name, value in SERVICES[settings_class.service_name]["environment"].items()
+    }
     settings = load_settings(settings_class, environment)
     assert str(settings.port) == environment["SIGHTLINE_PORT"]
     assert settings.loki_url == "http://loki:3100"

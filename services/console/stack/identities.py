@@ -25,9 +25,10 @@ OPERATOR = "operator"
 # What each caller may do, and no more. The operator is the person at the `sightline` command.
 SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "automation": ("alerts:read", "telemetry:read"),
+        "auth": ("telemetry:read",),
+        "automation": ("alerts:read", "telemetry:read", "auth:read", "auth:operate"),
         "console": ("alerts:read",),
-        OPERATOR: ("alerts:read", "telemetry:read"),
+        OPERATOR: ("alerts:read", "telemetry:read", "auth:read", "auth:operate", "preflight:run"),
     }
 )
 

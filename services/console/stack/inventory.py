@@ -75,6 +75,33 @@ CONSOLE = Component(
     stop_seconds=20,
 )
 
+AUTH = Component(
+    name="auth",
+    purpose="logins and preflight",
+    source=PythonModule(module="services.auth"),
+    command=("{python}", "-m", "services.auth"),
+    settings=(
+        "SIGHTLINE_VAULT_KEY_SOURCE",
+        "SIGHTLINE_VAULT_KEY_PATH",
+        "SIGHTLINE_VAULT_PASSPHRASE_FILE",
+        "SIGHTLINE_VAULT_KEYRING_ENTRY",
+        "SIGHTLINE_VAULT_TRANSIT_URL",
+        "SIGHTLINE_VAULT_TRANSIT_KEY",
+        "SIGHTLINE_VAULT_TRANSIT_MOUNT",
+        "SIGHTLINE_VAULT_TRANSIT_TOKEN_FILE",
+        "SIGHTLINE_VERDICT_KEY_FILE",
+        "SIGHTLINE_CLOCK_URLS",
+    ),
+    ports={"auth": 8720},
+    # A sealed vault is not ready, and that is for a person to change: the platform is up all the same.
+    ready="http://{host}:{port}/healthz",
+    depends_on=("nats", "loki", "tempo"),
+    service=True,
+    scrape_port="auth",
+    required=True,
+    stop_seconds=20,
+)
+
 ALERTMANAGER = Component(
     name="alertmanager",
     purpose="sends alerts on",
@@ -229,4 +256,4 @@ GRAFANA = Component(
     lost="dashboards",
 )
 
-COMPONENTS = (NATS, MAIL, LOKI, TEMPO, AUTOMATION, CONSOLE, ALERTMANAGER, PROMETHEUS, GRAFANA)
+COMPONENTS = (NATS, MAIL, LOKI, TEMPO, AUTH, AUTOMATION, CONSOLE, ALERTMANAGER, PROMETHEUS, GRAFANA)

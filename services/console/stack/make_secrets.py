@@ -5,14 +5,19 @@ line break, which Alertmanager before 0.27 would take for a part of the secret.
 """
 
 import argparse
+import base64
 import os
 import re
 import secrets
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.console.stack.errors import StackError
 from services.console.stack.files import write_atomically
@@ -22,7 +27,32 @@ from services.kit.secret_files import SecretFileError, read_secret
 SLACK_FILE = "slack_webhook_url"
 _LOCAL_SLACK = re.compile(r"^http://(127\.0\.0\.1|automation):\d+/local/slack$")
 _RANDOM_BYTES = 32
-_RANDOM = ("nats_token", "alertmanager_token", "grafana_admin_password", "postgres_password")
+
+
+def _random() -> str:
+    return secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def _wrapping_key() -> str:
+    return base64.b64encode(secrets.token_bytes(_RANDOM_BYTES)).decode()
+
+
+def _signing_key() -> str:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return pem.decode().strip()
+
+
+_GENERATED: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "nats_token": _random,
+        "alertmanager_token": _random,
+        "grafana_admin_password": _random,
+        "postgres_password": _random,
+        "vault_key": _wrapping_key,
+        "verdict_key": _signing_key,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +73,7 @@ class Consumer:
 
 
 # A native run: one user runs everything and reads one directory.
-NATIVE = (Consumer(directory="", owner=None, files=(*_RANDOM, SLACK_FILE, "authorization.conf"), identities=True),)
+NATIVE = (Consumer(directory="", owner=None, files=(*_GENERATED, SLACK_FILE, "authorization.conf"), identities=True),)
 
 # The compose stack: one volume per consumer, owned by the user of the image that reads it. Where several hold the same
 # secret, the first in this order decides.
@@ -57,6 +87,8 @@ COMPOSE = (
         files=("nats_token", "alertmanager_token", SLACK_FILE, "pgpass"),
         identities=True,
     ),
+    # Beside the services' own: what opens the vault and signs verdicts is for auth alone.
+    Consumer(directory="auth", owner=(10001, 10001), files=("vault_key", "verdict_key")),
     Consumer(directory="nats", owner=(0, 0), files=("authorization.conf",)),
 )
 
@@ -82,7 +114,7 @@ def ensure_secrets(
     try:
         for consumer in consumers:
             _make_directory(directory / consumer.directory, consumer.owner)
-        values = {name: _existing(directory, consumers, name) or _random() for name in _RANDOM}
+        values = {name: _existing(directory, consumers, name) or make() for name, make in _GENERATED.items()}
         present = _existing(directory, consumers, SLACK_FILE)
         keep = present and not slack_is_given and not _LOCAL_SLACK.match(present)
         values[SLACK_FILE] = present if keep else slack_url
@@ -124,10 +156,6 @@ def problems(directory: Path) -> list[str]:
 
 def _identity_keys(directory: Path) -> list[Path]:
     return sorted((directory / IDENTITY_DIRECTORY).glob("*.pem"))
-
-
-def _random() -> str:
-    return secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def _make_directory(path: Path, owner: tuple[int, int] | None) -> None:
