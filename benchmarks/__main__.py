@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import bus, logs, requests, store
+from benchmarks import bus, logs, requests, store, verdict
 
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "logs": logs.run,
     "requests": requests.run,
     "store": store.run,
     "bus": bus.run,
+    "verdict": verdict.run,
 }
 
 

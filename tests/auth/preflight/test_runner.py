@@ -371,6 +371,17 @@ def test_verdict_when_any_one_character_is_altered_then_it_is_refused(desk: Desk
     assert taken == []
 
 
+def test_verdict_when_it_is_checked_then_that_takes_less_than_half_a_millisecond(desk: Desk) -> None:
+    token = _signed(desk.run(WELL))
+    asked: dict[str, Any] = {"account": ACCOUNT.name, "environment": ACCOUNT.environment, "settings_digest": DIGEST}
+    took = []
+    for _ in range(101):
+        started = perf_counter()
+        VERIFIER.verify(token, **asked, now=desk.clock.now())
+        took.append(perf_counter() - started)
+    assert sorted(took)[50] < 0.0005
+
+
 def test_verdict_when_another_key_signed_it_then_it_is_refused(desk: Desk) -> None:
     foreign = VerdictSigner(Ed25519PrivateKey.generate(), "auth-1", desk.clock)
     with pytest.raises(VerdictForgedError):
