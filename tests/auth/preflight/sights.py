@@ -21,12 +21,13 @@ from tests.fakes.clock import FakeClock
 
 NOW = FakeClock().now()
 DIGEST = SettingsDigest("ab" * 32)
+ACCOUNT = AccountId("robinhood-main")
 CANARY = "canary-of-preflight-90210"
 
 
 def account(**changes: Any) -> Account:  # noqa: ANN401 -- fields of Account
     fields: dict[str, Any] = {
-        "name": AccountId("robinhood-main"),
+        "name": ACCOUNT,
         "broker": Broker.ROBINHOOD,
         "environment": Environment.LIVE,
         "mfa": MfaMethod.TOTP,
