@@ -1,5 +1,7 @@
 """Where the auth service is put together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from services.auth.door import VaultDoor
 from services.auth.gauges import AccountGauges
 from services.auth.instruments import TABLE
 from services.auth.key_sources import KeySources
+from services.auth.operations import Operations
 from services.auth.settings import AuthSettings
+from services.auth.totp.clock_offset import ClockWatch
+from services.auth.vault.compared import ComparedSecrets
 from services.auth.vault.permissions import require_private, store_paths
 from services.auth.vault.vault import Vault
 from services.kit.app import ServiceApp
@@ -66,6 +71,33 @@ def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
         checks={"vault": BlockingCheck(door.check)},
         background=_background(door, anchor),
     )
+
+
+@contextmanager
+def open_operations(settings: AuthSettings, *, actor: str, clock: Clock | None = None) -> Iterator[Operations]:
+    """The operator's hands on the vault of these settings, beside a service that runs or not.
+
+    Its facts reach the bus, the log and the audit trail as the service's own do. Raises `StartError` or
+    `DatabaseError`.
+    """
+    chassis = open_chassis(settings, clock=clock)
+    try:
+        vault = Vault(chassis.facts, chassis.database, chassis.clock)
+        sources = KeySources(settings)
+        yield Operations(
+            vault=vault,
+            door=VaultDoor(vault, sources, chassis.database, chassis.telemetry.metrics),
+            sources=sources,
+            accounts=Accounts(),
+            compared=ComparedSecrets(vault, chassis.facts, chassis.database, chassis.clock),
+            correction=ClockWatch(),
+            facts=chassis.facts,
+            database=chassis.database,
+            clock=chassis.clock,
+            actor=actor,
+        )
+    finally:
+        chassis.close()
 
 
 def _background(door: VaultDoor, anchor: AuditAnchor) -> list[Background]:

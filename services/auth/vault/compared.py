@@ -57,6 +57,12 @@ class ComparedSecrets:
             tx.connection.execute(insert(COMPARED_SECRETS).values(name=name, phc=phc, set_at_us=microseconds(now)))
             unsealed.audit.append(tx.connection, AuditEntry(now, actor, "compared_secret_stored", detail=name))
 
+    def known(self, name: str) -> bool:
+        """Whether a secret of this name is stored; works while the vault is sealed."""
+        with self._readings.reading() as connection:
+            query = select(COMPARED_SECRETS.c.name).where(COMPARED_SECRETS.c.name == name)
+            return connection.execute(query).scalar_one_or_none() is not None
+
     def matches(self, name: str, secret: Secret) -> bool:
         """Whether the secret is the stored one; False also when none is stored. Raises `SealedError`."""
         unsealed = self._vault.open_state()
