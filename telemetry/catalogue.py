@@ -301,6 +301,13 @@ AUTH_SESSION_EXPIRY = Metric(
     (ACCOUNT,),
     service="auth",
 )
+AUTH_LOGIN_DUE = Metric(
+    "sightline_auth_login_due_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time at which a session ends that does not renew itself, once that is near; 0 again after a login.",
+    (ACCOUNT,),
+    service="auth",
+)
 AUTH_SESSION_STATE = Metric(
     "sightline_auth_session_state",
     Kind.GAUGE,

@@ -126,6 +126,7 @@ def _time_left() -> tuple[Panel, ...]:
             unit=Unit.SECONDS,
             targets=(
                 Target(query=remaining(catalogue.AUTH_SESSION_EXPIRY, (ACCOUNT,)) + " > -60", legend="{{account}}"),
+                Target(query=remaining(catalogue.AUTH_LOGIN_DUE, (ACCOUNT,)) + " > -60", legend="{{account}} login"),
             ),
             empty="no session that ends by itself",
         ),
