@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.console.commands import alerting, checking, reading, running
+from services.console.commands import alerting, checking, dead_letters, reading, running
 from services.console.commands.context import make_operator
 from services.console.stack.components import Component
 from services.console.stack.errors import StackError
@@ -47,6 +47,7 @@ def build(
         reading.logs,
         reading.trace,
         alerting.alerts,
+        dead_letters.dead_letters,
         checking.doctor,
     ):
         app.command()(command)

@@ -19,6 +19,7 @@ from services.kit.bus_nats import NatsBus
 from services.kit.callers import Callers, read_private_key
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database
+from services.kit.dead_letter_api import dead_letter_router
 from services.kit.dead_letters import DeadLetters
 from services.kit.deliveries import Deliveries
 from services.kit.errors import StartError
@@ -197,7 +198,7 @@ class Chassis(Generic[SettingsT]):
                 metrics=self.telemetry.metrics,
                 telemetry_config=self.telemetry.fastapi_config(),
                 verifier=self._verifier,
-                routers=routers,
+                routers=[*routers, *([dead_letter_router(self.deliveries)] if consumers else [])],
                 checks={**own, **(checks or {})},
                 fixed_tokens=fixed_tokens or {},
                 open_paths=open_paths,

@@ -66,3 +66,9 @@ def test_up_when_a_setting_is_misspelt_then_one_line_says_what_to_do(platform: P
     assert asked.returncode == 2
     assert "did you mean SIGHTLINE_LOG_LEVEL?" in asked.stderr
     assert "Traceback" not in asked.stderr
+
+
+def test_dead_letters_when_there_are_none_then_the_command_says_so(platform: Platform) -> None:
+    asked = platform.run("dead-letters", "automation")
+
+    assert (asked.returncode, asked.stdout.strip()) == (0, "automation has no dead letters")

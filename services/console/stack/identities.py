@@ -28,7 +28,15 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "auth": ("telemetry:read",),
         "automation": ("alerts:read", "telemetry:read", "auth:read", "auth:operate"),
         "console": ("alerts:read",),
-        OPERATOR: ("alerts:read", "telemetry:read", "auth:read", "auth:operate", "preflight:run"),
+        OPERATOR: (
+            "alerts:read",
+            "events:read",
+            "events:operate",
+            "telemetry:read",
+            "auth:read",
+            "auth:operate",
+            "preflight:run",
+        ),
     }
 )
 
