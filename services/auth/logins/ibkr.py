@@ -28,7 +28,7 @@ from services.auth.secret import OneTimeCode, Secret
 from services.contracts.auth import LoginFailure, LoginMethod
 from services.kit.clock import Clock
 
-IDLE_LIFE: Final = timedelta(minutes=5)
+RENEW_EVERY: Final = timedelta(minutes=2)  # the gateway drops a session after five minutes of silence
 APPROVAL_TIME: Final = timedelta(minutes=15)
 NEW_YORK: Final = "America/New_York"
 _SUNDAY: Final = 6
@@ -74,6 +74,8 @@ class IbkrLogin:
     async def answer(self, pending: PendingLogin, code: OneTimeCode | None) -> LoginStep:  # noqa: ARG002 -- takes none
         answer = await self._call(pending.account, "POST", "/iserver/auth/status")
         asked = NeedsApproval(pending, deadline=self._clock.now() + APPROVAL_TIME, instruction="", poll_seconds=10.0)
+        if not isinstance(answer, Answer) and not (isinstance(answer, Refused) and answer.wait_seconds):
+            return asked  # a question has no effect: it is asked again until the person's time is over
         return self._judge(pending.account, answer, asked)
 
     async def refresh(self, material: SessionMaterial, secrets: Secrets) -> LoginStep:  # noqa: ARG002 -- there are none
@@ -81,9 +83,7 @@ class IbkrLogin:
         if not isinstance(answer, Answer):
             return answer
         if answer.ok and answer.at("iserver", "authStatus", "authenticated") is True:
-            milliseconds = answer.seconds("ssoExpires")
-            idle = IDLE_LIFE if milliseconds is None else timedelta(milliseconds=milliseconds)
-            return Active(self._material(material.account, idle, material.renewable_until))
+            return Active(material)
         lost = answer.ok or answer.status == HTTPStatus.UNAUTHORIZED
         return Refused(LoginFailure.REFRESH_REFUSED) if lost else Unknown()
 
@@ -105,15 +105,12 @@ class IbkrLogin:
         if not isinstance(answer, Answer):
             return answer
         if answer.ok and _authenticated(answer):
-            return Active(self._material(account, IDLE_LIFE, week_ends_at(self._clock.now())))
+            until = week_ends_at(self._clock.now())
+            return Active(SessionMaterial(account, Secret("held by the gateway"), until, until, RENEW_EVERY))
         if answer.ok and answer.text("fail"):
             return Refused(LoginFailure.APPROVAL_DENIED)
         # 401: nobody is logged in at the gateway. That is what the person is asked to change.
         return asked if answer.ok or answer.status == HTTPStatus.UNAUTHORIZED else Unknown()
-
-    def _material(self, account: Account, idle: timedelta, until: datetime | None) -> SessionMaterial:
-        ends_at = self._clock.now() + idle
-        return SessionMaterial(account, Secret("held by the gateway"), min(ends_at, until or ends_at), until)
 
     async def _call(
         self, account: Account, method: str, path: str, body: Mapping[str, bool] | None = None

@@ -6,7 +6,7 @@ tries nothing twice. Whatever the broker or the network does, its methods return
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.auth.accounts import Account
@@ -46,12 +46,14 @@ class SessionMaterial:
         secret: Whatever the adapter needs to make calls and to renew.
         expires_at: When calls end unless it is renewed; None for never.
         renewable_until: When renewing ends and a login has to begin anew; None where there is no such end.
+        renew_every: For a session that the broker drops when it hears nothing; else it is renewed as its end nears.
     """
 
     account: Account
     secret: Secret
     expires_at: datetime | None = None
     renewable_until: datetime | None = None
+    renew_every: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,329 @@
+"""Keeps every account logged in: one login at a time, renewed before it ends, announced where a person is needed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from services.auth.accounts import Account, Accounts
+from services.auth.errors import ChallengeClosedError, LeaseHeldError
+from services.auth.leases import Lease, NoSessionError, lease_until
+from services.auth.logins.port import BrokerLogin, LoginPlan, ProbeResult, SessionMaterial
+from services.auth.secret import Secret
+from services.auth.sessions import lease as leases
+from services.auth.sessions import machine
+from services.auth.sessions.flow import LoginFlow
+from services.auth.sessions.parts import LoginParts
+from services.auth.sessions.person import may_ask, notice_due
+from services.auth.sessions.renewal import Renewal
+from services.auth.sessions.session import LOGGING_IN, USABLE, Session, State, may_begin, refresh_due, usable
+from services.auth.sessions.single_flight import SingleFlight
+from services.auth.transactions import Readings
+from services.auth.vault.vault import Vault
+from services.contracts.auth import AccountId, LoginUnblocked, SessionExpiring
+from services.contracts.sessions import ApprovalView, SessionView
+from services.kit.errors import SightlineError
+
+PATIENCE_SECONDS: Final = 60.0
+LOOK_EVERY_SECONDS: Final = 5.0
+_LEASE_LIFE: Final = timedelta(minutes=2)
+_log = logging.getLogger("services.auth.sessions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperParts:
+    """What the keeper works with, beside what every login does.
+
+    Attributes:
+        login_due: Told of each account when a person has to log in again; None for never.
+    """
+
+    accounts: Accounts
+    readings: Readings
+    vault: Vault
+    flight: SingleFlight
+    login: LoginParts
+    login_due: Callable[[AccountId, datetime | None], None] = lambda _account, _at: None
+
+
+class SessionKeeper:
+    """Lives in one event loop. What it knows is on disk or in the vault, so a new one goes on where another ended."""
+
+    def __init__(self, parts: KeeperParts) -> None:
+        self._parts = parts
+        self._clock = parts.login.clock
+        self._journal = parts.login.journal
+        self._call = parts.login.threads.call
+        self._flights: dict[AccountId, asyncio.Task[Session]] = {}
+        self._kept_alive: dict[AccountId, asyncio.Task[None]] = {}
+        self._until: dict[AccountId, datetime | None] = {}
+        self._noticed: dict[tuple[AccountId, datetime], timedelta] = {}
+        self._failing: set[AccountId] = set()
+
+    async def login(self, name: AccountId) -> SessionView:
+        """Log an account in, or wait for the login under way; the view tells what came of it.
+
+        Raises:
+            NoSuchAccountError: Nobody registered it.
+            LoginBlockedError, LoginNotYetError, AttemptBudgetExhaustedError: Nothing may be sent now.
+            NoSuchCredentialError, SealedError: A secret is not to be had.
+            LeaseHeldError: Another process' login takes too long.
+        """
+        account = await self._account(name)
+        flight = self._flights.get(name)
+        if flight is None:
+            flight = asyncio.create_task(self._fly(account))
+            self._flights[name] = flight
+            flight.add_done_callback(lambda done: self._landed(name, done))
+        # One of those who wait may go away without ending the login for the others.
+        await asyncio.shield(flight)
+        return await self.view(name)
+
+    async def view(self, name: AccountId) -> SessionView:
+        """How an account's session stands. Raises `NoSuchAccountError`."""
+        account = await self._account(name)
+        session = await self.session(name)
+        budget = await self._call(lambda: self._journal.budget(name))
+        now, method = self._clock.now(), self._plan(account).method
+        return SessionView(
+            account=name,
+            broker=account.broker,
+            environment=account.environment,
+            method=method,
+            state=session.state,
+            usable=usable(session, now),
+            changed_at=session.changed_at,
+            resume_at=session.resume_at,
+            expires_at=session.expires_at,
+            person_needed_at=self._until.get(name),
+            failures=session.failures,
+            refused_codes=session.refused_codes,
+            block_reason=session.block_reason,
+            attempts_left=budget.remaining,
+            attempts_allowed_at=budget.allowed_at if budget.remaining == 0 else None,
+            approval=self._approval(name, now),
+        )
+
+    async def views(self) -> list[SessionView]:
+        """Every account's session, by name."""
+        return [await self.view(account.name) for account in await self._call(self._all_accounts)]
+
+    async def session(self, name: AccountId) -> Session:
+        """The session as it stands on disk."""
+        return await self._call(lambda: self._journal.session(name))
+
+    async def probe(self, name: AccountId) -> ProbeResult:
+        """Make a read-only call with the account's session; `valid` is False without one."""
+        account = await self._account(name)
+        if not usable(await self.session(name), self._clock.now()):
+            return ProbeResult(valid=False)
+        material = await self._material(account, "probe")
+        return ProbeResult(valid=False) if material is None else await self._login(account).probe(material)
+
+    async def lease(self, name: AccountId) -> Lease:
+        """Headers that carry the session for five minutes at most. Raises `NoSessionError`."""
+        account = await self._account(name)
+        session, now = await self.session(name), self._clock.now()
+        material = await self._material(account, "lease") if usable(session, now) else None
+        if material is None:
+            raise NoSessionError
+        headers = {header: Secret(value) for header, value in self._login(account).headers(material).items()}
+        return Lease(name, account.environment, headers, lease_until(now, session.expires_at))
+
+    async def enter_code(self, name: AccountId, code: str) -> None:
+        """Hand in what a person was asked for. Raises `ChallengeClosedError` when nothing waits for it."""
+        inbox = self._parts.login.inbox
+        waiting = [challenge for challenge, account, _, _ in inbox.pending() if account == name]
+        if not waiting:
+            raise ChallengeClosedError
+        await self._call(lambda: inbox.enter(waiting[-1], code))
+
+    async def unblock(self, name: AccountId, *, actor: str) -> SessionView:
+        """Allow logins again, after a person has looked. Nothing happens to an account that is not blocked."""
+        account = await self._account(name)
+        async with self._leased(name) as held:
+            session = await self.session(name)
+            if session.state is State.BLOCKED:
+                fresh = machine.advance(session, machine.Unblocked(self._clock.now()))
+                fact = LoginUnblocked(subject=name, broker=account.broker, actor=actor)
+                await self._call(lambda: self._journal.write(held, fresh, [fact]))
+        return await self.view(name)
+
+    async def tick(self) -> None:
+        """Begin whatever is due now; `settled` waits for it."""
+        if self._parts.vault.sealed:
+            return
+        known = await self._call(self._journal.known)
+        for account in await self._call(self._all_accounts):
+            name = account.name
+            if name not in known or name in self._kept_alive or name in self._flights:
+                continue
+            session = await self.session(name)
+            await self._know_end(account, session)
+            await self._announce(account, session)
+            if (work := self._due(account, session)) is not None:
+                task = asyncio.create_task(self._guarded(name, work))
+                self._kept_alive[name] = task
+                task.add_done_callback(partial(self._done, name))
+
+    async def settled(self) -> None:
+        """Wait until everything that was begun has ended."""
+        while self._kept_alive:
+            await asyncio.gather(*self._kept_alive.values())
+
+    @asynccontextmanager
+    async def keep_alive(self) -> AsyncIterator[None]:
+        """Look every few seconds for what is due, as long as the block runs."""
+        task = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            ending = [task, *self._kept_alive.values(), *self._flights.values()]
+            for each in ending:
+                each.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
+            self._parts.login.threads.close()
+
+    async def _keep(self) -> None:
+        failing = False
+        while True:
+            try:
+                await self.tick()
+            except SightlineError as error:
+                # The database is away: /readyz and its alert say so. Said once, not at every turn.
+                if not failing:
+                    _log.warning("cannot keep sessions alive: %s", error.detail)
+                failing = True
+            else:
+                failing = False
+            await self._parts.login.pauses.pause(LOOK_EVERY_SECONDS)
+
+    def _due(self, account: Account, session: Session) -> Coroutine[Any, Any, object] | None:
+        now = self._clock.now()
+        if usable(session, now):
+            due = refresh_due(session, now) or session.state is State.REFRESHING
+            return self._renew(account) if due else None
+        left_in_the_middle = session.state in LOGGING_IN
+        if not (left_in_the_middle or session.state in USABLE or may_begin(session, now)):
+            return None
+        until = self._until.get(account.name)
+        by_itself = not self._plan(account).needs_person or (until is not None and now < until)
+        return self.login(account.name) if by_itself or left_in_the_middle or may_ask(now) else None
+
+    async def _fly(self, account: Account) -> Session:
+        loop = asyncio.get_running_loop()
+
+        def log_in(held: leases.Lease, session: Session) -> Session:
+            flow = LoginFlow(self._parts.login, account, held, session).run()
+            return asyncio.run_coroutine_threadsafe(flow, loop).result()
+
+        with self._parts.login.span("auth.login", account) as span:
+            session = await self._call(
+                lambda: self._parts.flight.session(account.name, log_in, patience_seconds=PATIENCE_SECONDS)
+            )
+            span.set_attribute("sightline.outcome", session.state.value)
+        await self._know_end(account, session, anew=True)
+        return session
+
+    async def _renew(self, account: Account) -> None:
+        async with self._leased(account.name) as held:
+            session = await self.session(account.name)
+            session = await Renewal(self._parts.login, account, held, session).run()
+        await self._know_end(account, session, anew=True)
+
+    async def _know_end(self, account: Account, session: Session, *, anew: bool = False) -> None:
+        """Learn from the vault when a person has to log in again, once for each session."""
+        if not anew and account.name in self._until:
+            return
+        plan = self._plan(account)
+        asks = session.state in USABLE and plan.kept_as not in plan.needs
+        material = await self._material(account, "schedule") if asks else None
+        self._until[account.name] = None if material is None else material.renewable_until
+        self._parts.login_due(account.name, self._until[account.name])
+
+    async def _announce(self, account: Account, session: Session) -> None:
+        """Say ahead when a session will end that does not go on by itself."""
+        troubled = session.failures > 0 and session.state in USABLE
+        ends_at = self._until.get(account.name) or (session.expires_at if troubled else None)
+        now = self._clock.now()
+        notice = None if ends_at is None else notice_due(ends_at, now)
+        if ends_at is None or notice is None:
+            return
+        said = self._noticed.get((account.name, ends_at))
+        if said is not None and said <= notice:
+            return
+        self._noticed[account.name, ends_at] = notice
+        remaining = max(0.0, (ends_at - now).total_seconds())
+        fact = SessionExpiring(
+            subject=account.name, broker=account.broker, expires_at=ends_at, remaining_seconds=remaining
+        )
+        await self._call(lambda: self._journal.state_fact(fact))
+
+    def _landed(self, name: AccountId, flight: "asyncio.Task[Session]") -> None:
+        self._flights.pop(name, None)
+        if not flight.cancelled():
+            flight.exception()  # seen, also when nobody waits for it any more
+
+    def _done(self, name: AccountId, _task: "asyncio.Task[None]") -> None:
+        self._kept_alive.pop(name, None)
+
+    async def _guarded(self, name: AccountId, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except LeaseHeldError:
+            return  # another process is at it
+        except SightlineError as error:
+            if name not in self._failing:
+                _log.warning("cannot keep %s logged in: %s", name, error.detail or error.title)
+            self._failing.add(name)
+        else:
+            self._failing.discard(name)
+
+    @asynccontextmanager
+    async def _leased(self, name: AccountId) -> AsyncIterator[leases.Lease]:
+        holder = self._parts.login.randomness.token()
+        held = await self._call(lambda: self._journal.acquire(name, holder, _LEASE_LIFE))
+        try:
+            yield held
+        finally:
+            # Fenced off means that another holds it already: there is nothing to give back.
+            with suppress(SightlineError):
+                await self._call(lambda: self._journal.release(held))
+
+    async def _account(self, name: AccountId) -> Account:
+        def read() -> Account:
+            with self._parts.readings.reading() as connection:
+                return self._parts.accounts.get(connection, name)
+
+        return await self._call(read)
+
+    def _all_accounts(self) -> list[Account]:
+        with self._parts.readings.reading() as connection:
+            return self._parts.accounts.all(connection)
+
+    async def _material(self, account: Account, purpose: str) -> SessionMaterial | None:
+        plan = self._plan(account)
+        return await self._call(lambda: self._journal.material(account, plan, purpose=purpose))
+
+    def _approval(self, name: AccountId, now: datetime) -> ApprovalView | None:
+        asked = self._parts.login.asked.get(name)
+        if asked is None:
+            return None
+        remaining = max(0.0, (asked.deadline - now).total_seconds())
+        return ApprovalView(
+            instruction=asked.instruction,
+            deadline=asked.deadline,
+            remaining_seconds=remaining,
+            takes_code=asked.takes_code,
+        )
+
+    def _login(self, account: Account) -> BrokerLogin:
+        return self._parts.login.logins[account.broker]
+
+    def _plan(self, account: Account) -> LoginPlan:
+        return self._login(account).plan(account)
