@@ -1,34 +1,74 @@
 """Where the auth service is put together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from threading import Event as Flag
+
+import httpx
 
 from services.auth.accounts import Accounts
 from services.auth.anchoring import EVERY_SECONDS as ANCHOR_SECONDS
 from services.auth.anchoring import AuditAnchor
 from services.auth.api import account_router, vault_router
+from services.auth.clock_keeping import EVERY_SECONDS as CLOCK_SECONDS
+from services.auth.clock_keeping import ClockKeeping
 from services.auth.door import VaultDoor
 from services.auth.gauges import AccountGauges
 from services.auth.instruments import TABLE
 from services.auth.key_sources import KeySources
+from services.auth.logins.alpaca import AlpacaLogin
+from services.auth.logins.ibkr import IbkrLogin
+from services.auth.logins.port import BrokerLogin
+from services.auth.logins.robinhood import RobinhoodLogin
+from services.auth.logins.schwab import SchwabLogin
+from services.auth.logins.wire import Wire
 from services.auth.operations import Operations
+from services.auth.preflight.adapters import EmittedTelemetry, StoredAccountState, VaultStore
+from services.auth.preflight.api import preflight_router
+from services.auth.preflight.broker_access import LiveBroker
+from services.auth.preflight.endpoints import EndpointTable
+from services.auth.preflight.log_search import ConsoleLogSearch
+from services.auth.preflight.runner import Preflight
+from services.auth.preflight.table import Sights, standard_checks
+from services.auth.preflight.workers import Workers
+from services.auth.sessions.journal import Journal
+from services.auth.sessions.keeper import KeeperParts, SessionKeeper
+from services.auth.sessions.parts import LoginParts, TimedPauses
+from services.auth.sessions.single_flight import SingleFlight
+from services.auth.sessions.threads import Threads
+from services.auth.sessions_api import session_router
 from services.auth.settings import AuthSettings
+from services.auth.sms.correlator import SmsCorrelator
+from services.auth.sms.patterns import standard_patterns
 from services.auth.totp.clock_offset import ClockWatch
+from services.auth.totp.issuer import CodeIssuer, StoppableWaiter
 from services.auth.vault.compared import ComparedSecrets
 from services.auth.vault.permissions import require_private, store_paths
 from services.auth.vault.vault import Vault
+from services.auth.verdict_keys import key_id_of, verdict_key_router
+from services.auth.verdicts import VerdictSigner
+from services.clients.console import ConsoleClient
+from services.contracts.auth import AccountId, Broker
 from services.kit.app import ServiceApp
+from services.kit.callers import read_private_key
 from services.kit.chassis import Background, Chassis
 from services.kit.clock import Clock
 from services.kit.health import BlockingCheck
+from services.kit.ids import SystemRandomness
 from services.kit.repeating import repeating
+from telemetry.catalogue import AUTH_LOGIN_DUE
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 # Few and telling: a login that went wrong must be found again whatever the sampling is.
 _ALWAYS_TRACED = ("/sessions", "/accounts", "/preflight", "/leases", "/vault", "/sms")
 _UNSEAL_SECONDS = 5.0
+_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+_MACHINE_ID = Path("/etc/machine-id")
 
 
 def open_chassis(settings: AuthSettings, *, clock: Clock | None = None) -> Chassis[AuthSettings]:
@@ -51,26 +91,6 @@ def private_paths(settings: AuthSettings) -> list[Path]:
     if not url.startswith("sqlite:///"):
         return [settings.key_path]
     return store_paths(Path(url.removeprefix("sqlite:///")), settings.key_path)
-
-
-def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
-    """Make the application; it serves sealed when no key is at hand. Raises `StartError` or `DatabaseError`."""
-    chassis = open_chassis(settings, clock=clock)
-    metrics = chassis.telemetry.metrics
-    accounts = Accounts()
-    vault = Vault(chassis.facts, chassis.database, chassis.clock)
-    gauges = AccountGauges(accounts, chassis.database, metrics, chassis.clock)
-    gauges.refresh()
-    metrics.before_collecting(gauges.refresh)
-    door = VaultDoor(vault, KeySources(settings), chassis.database, metrics)
-    door.open_at_start()
-    anchor = AuditAnchor(vault, metrics)
-    return chassis.create_app(
-        "Sightline auth",
-        routers=[account_router(accounts, vault, chassis.database), vault_router(door, vault)],
-        checks={"vault": BlockingCheck(door.check)},
-        background=_background(door, anchor),
-    )
 
 
 @contextmanager
@@ -100,8 +120,150 @@ def open_operations(settings: AuthSettings, *, actor: str, clock: Clock | None =
         chassis.close()
 
 
-def _background(door: VaultDoor, anchor: AuditAnchor) -> list[Background]:
+def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
+    """Make the application; it serves sealed when no key is at hand. Raises `StartError` or `DatabaseError`."""
+    house = _House(open_chassis(settings, clock=clock))
+    chassis, metrics = house.chassis, house.chassis.telemetry.metrics
+    gauges = AccountGauges(house.accounts, chassis.database, metrics, chassis.clock)
+    gauges.refresh()
+    metrics.before_collecting(gauges.refresh)
+    door = VaultDoor(house.vault, KeySources(settings), chassis.database, metrics)
+    door.open_at_start()
+    keeper = _keeper(house)
+    verdict_key = read_private_key(settings.verdict_key.get_secret_value())
+    signer = VerdictSigner(verdict_key, key_id_of(verdict_key), chassis.clock)
+    return chassis.create_app(
+        "Sightline auth",
+        routers=[
+            account_router(house.accounts, house.vault, chassis.database),
+            vault_router(door, house.vault),
+            session_router(keeper),
+            preflight_router(_preflight(house, keeper, signer)),
+            verdict_key_router(verdict_key),
+        ],
+        checks={"vault": BlockingCheck(door.check)},
+        background=[*_background(house, door), keeper.keep_alive],
+    )
+
+
+class _House:
+    """Parts that several others share."""
+
+    def __init__(self, chassis: Chassis[AuthSettings]) -> None:
+        self.chassis = chassis
+        self.accounts = Accounts()
+        self.watch = ClockWatch()
+        self.endpoints = EndpointTable()
+        self.randomness = SystemRandomness()
+        self.stopping = Flag()
+        self.workers = Workers()
+        self.vault = Vault(chassis.facts, chassis.database, chassis.clock)
+        self.inbox = SmsCorrelator(standard_patterns(), chassis.clock, self.randomness)
+        self.brokers = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+
+
+def _keeper(house: _House) -> SessionKeeper:
+    chassis = house.chassis
+    facts, database, clock = chassis.facts, chassis.database, chassis.clock
+    waiter = StoppableWaiter(house.stopping)
+    metrics = chassis.telemetry.metrics
+
+    def login_due(account: AccountId, at: datetime | None) -> None:
+        metrics.gauge(AUTH_LOGIN_DUE, account=account).set(0.0 if at is None else at.timestamp())
+
+    login = LoginParts(
+        logins=_logins(house),
+        journal=Journal(facts, database, house.vault, clock),
+        issuer=CodeIssuer(house.vault, facts, clock, waiter=waiter, correction=house.watch),
+        inbox=house.inbox,
+        clock=clock,
+        randomness=house.randomness,
+        tracer=chassis.telemetry.tracer("services.auth.sessions"),
+        pauses=TimedPauses(),
+        threads=Threads(),
+    )
+    return SessionKeeper(
+        KeeperParts(
+            accounts=house.accounts,
+            readings=database,
+            vault=house.vault,
+            flight=SingleFlight(facts, database, clock, house.randomness, waiter),
+            login=login,
+            login_due=login_due,
+        )
+    )
+
+
+def _logins(house: _House) -> dict[Broker, BrokerLogin]:
+    clock, wire = house.chassis.clock, Wire(house.brokers, house.chassis.clock)
+    return {
+        Broker.ALPACA: AlpacaLogin(wire),
+        Broker.SCHWAB: SchwabLogin(wire, clock, house.randomness),
+        Broker.IBKR: IbkrLogin(wire, clock),
+        Broker.ROBINHOOD: RobinhoodLogin(wire, clock, house.randomness),
+    }
+
+
+def _preflight(house: _House, keeper: SessionKeeper, signer: VerdictSigner) -> Preflight:
+    chassis, workers = house.chassis, house.workers
+    facts, database, clock = chassis.facts, chassis.database, chassis.clock
+    metrics, settings = chassis.telemetry.metrics, chassis.settings
+    console = ConsoleClient(chassis.client("console", settings.console_base_url))
+    sights = Sights(
+        vault=house.vault,
+        store=VaultStore(house.vault, database, private_paths(settings), workers),
+        state=StoredAccountState(
+            house.vault, transactions=facts, readings=database, clock=clock, workers=workers, host=_host()
+        ),
+        broker=LiveBroker(house.brokers, house.endpoints, keeper.probe, clock),
+        telemetry=EmittedTelemetry(metrics, clock, workers),
+        logs=ConsoleLogSearch(console, clock),
+        endpoints=house.endpoints,
+    )
+    return Preflight(
+        standard_checks(sights, clock),
+        accounts=house.accounts,
+        transactions=facts,
+        readings=database,
+        signer=signer,
+        metrics=metrics,
+        clock=clock,
+        workers=workers,
+    )
+
+
+def _background(house: _House, door: VaultDoor) -> list[Background]:
+    anchor = AuditAnchor(house.vault, house.chassis.telemetry.metrics)
+    client = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+    clocks = ClockKeeping(
+        watch=house.watch,
+        client=client,
+        urls=house.chassis.settings.clock_urls,
+        accounts=house.accounts,
+        endpoints=house.endpoints,
+        readings=house.chassis.database,
+        metrics=house.chassis.telemetry.metrics,
+        clock=house.chassis.clock,
+    )
     return [
+        partial(_closing, house, client),
         partial(repeating, door.look, every_seconds=_UNSEAL_SECONDS, purpose="unseal the vault"),
         partial(repeating, anchor.look, every_seconds=ANCHOR_SECONDS, purpose="anchor the audit trail"),
+        partial(repeating, clocks.look, every_seconds=CLOCK_SECONDS, purpose="compare clocks"),
     ]
+
+
+@asynccontextmanager
+async def _closing(house: _House, client: httpx.Client) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        house.stopping.set()  # whoever waits for a code's time step goes home
+        house.workers.close()
+        await house.brokers.aclose()
+        await asyncio.to_thread(client.close)
+
+
+def _host() -> str:
+    """A name for this machine that outlives a restart."""
+    return _MACHINE_ID.read_text(encoding="ascii").strip() if _MACHINE_ID.is_file() else socket.gethostname()

@@ -68,3 +68,21 @@ class UnsealRequest(_View):
         default=(), max_length=2
     )
     first_time: bool = False
+
+
+class CodeEntry(_View):
+    """What an operator hands in for a login that waits: a code, or the address that a broker's page led to."""
+
+    code: Annotated[SecretStr, Field(min_length=1, max_length=4_096)]
+
+
+class CodeTaken(_View):
+    """The code went to the login that waited for it; what came of that, its session tells."""
+
+    account: str
+
+
+class VerdictKeys(_View):
+    """The public keys that check verdicts: Ed25519, URL-safe base64, by key id."""
+
+    keys: dict[str, str]

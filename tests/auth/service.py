@@ -72,10 +72,11 @@ class AuthHome:
         return AppClient(app, self.signed(caller))
 
     @contextmanager
-    def app(self, **changes: str) -> Iterator[ServiceApp]:
-        """The application; closed as at the end of its lifespan."""
+    def app(self, *, after: bool = True, **changes: str) -> Iterator[ServiceApp]:
+        """The application; closed as at the end of its lifespan, unless `after` says that others run that."""
         app = build(self.settings(**changes))
         try:
             yield app
         finally:
-            AppClient(app).start_and_stop()
+            if after:
+                AppClient(app).start_and_stop()
