@@ -160,6 +160,13 @@ def test_check_when_it_does_not_pass_then_it_says_what_to_do(check: Check) -> No
     assert check.__doc__
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.check_id)
+def test_check_when_its_runbook_is_looked_up_then_the_section_is_there(check: Check) -> None:
+    name, _, anchor = check.runbook.partition("#")
+    headings = [line.lstrip("#").strip() for line in (ROOT / name).read_text().splitlines() if line.startswith("#")]
+    assert headings.count(anchor) == 1
+
+
 def test_endpoints_when_a_simulator_has_a_name_then_it_stands_for_a_broker_in_paper_trading_alone() -> None:
     address = "http://venue:8740"
     table = EndpointTable(simulator_hosts=frozenset({"venue"}))

@@ -89,7 +89,10 @@ class DeviceTokenCheck(Check):
 
     check_id = "device_token"
     severity = Severity.BLOCK
-    remedy = "Log the account in on this host with `sightline auth login`; it makes a new token and keeps it."
+    remedy = (
+        "Store a new device token with `sightline auth add`, then log the account in on this host; the broker asks once"
+        " whether to trust the device."
+    )
 
     def __init__(self, state: AccountState, brokers: frozenset[Broker] = REMEMBERS_DEVICES) -> None:
         self._state = state
