@@ -32,7 +32,7 @@ from services.kit.ids import Randomness
 
 ACCESS_LIFE: Final = timedelta(minutes=30)
 REFRESH_LIFE: Final = timedelta(days=7)
-BROWSER_TIME: Final = timedelta(minutes=15)
+BROWSER_TIME: Final = timedelta(minutes=5)  # as long as a code is expected
 _APP_SECRET: Final = CredentialKind.API_KEY
 _PLAN: Final = LoginPlan(method=LoginMethod.OAUTH, needs=frozenset({_APP_SECRET}), needs_person=True)
 _LONGEST_CODE: Final = 4_096  # characters

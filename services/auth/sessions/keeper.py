@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,14 +17,15 @@ from services.auth.secret import Secret
 from services.auth.sessions import lease as leases
 from services.auth.sessions import machine
 from services.auth.sessions.flow import LoginFlow
+from services.auth.sessions.notices import LoginDue, Notices
 from services.auth.sessions.parts import LoginParts
-from services.auth.sessions.person import may_ask, notice_due
+from services.auth.sessions.person import may_ask
 from services.auth.sessions.renewal import Renewal
 from services.auth.sessions.session import LOGGING_IN, USABLE, Session, State, may_begin, refresh_due, usable
 from services.auth.sessions.single_flight import SingleFlight
 from services.auth.transactions import Readings
 from services.auth.vault.vault import Vault
-from services.contracts.auth import AccountId, LoginUnblocked, SessionExpiring
+from services.contracts.auth import AccountId, LoginUnblocked
 from services.contracts.sessions import ApprovalView, SessionView
 from services.kit.errors import SightlineError
 
@@ -47,7 +48,7 @@ class KeeperParts:
     vault: Vault
     flight: SingleFlight
     login: LoginParts
-    login_due: Callable[[AccountId, datetime | None], None] = lambda _account, _at: None
+    login_due: LoginDue = lambda _account, _at: None
 
 
 class SessionKeeper:
@@ -60,8 +61,7 @@ class SessionKeeper:
         self._call = parts.login.threads.call
         self._flights: dict[AccountId, asyncio.Task[Session]] = {}
         self._kept_alive: dict[AccountId, asyncio.Task[None]] = {}
-        self._until: dict[AccountId, datetime | None] = {}
-        self._noticed: dict[tuple[AccountId, datetime], timedelta] = {}
+        self._notices = Notices(parts.login, parts.login_due)
         self._failing: set[AccountId] = set()
 
     async def login(self, name: AccountId) -> SessionView:
@@ -99,7 +99,7 @@ class SessionKeeper:
             changed_at=session.changed_at,
             resume_at=session.resume_at,
             expires_at=session.expires_at,
-            person_needed_at=self._until.get(name),
+            person_needed_at=self._notices.until(name),
             failures=session.failures,
             refused_codes=session.refused_codes,
             block_reason=session.block_reason,
@@ -163,8 +163,8 @@ class SessionKeeper:
             if name not in known or name in self._kept_alive or name in self._flights:
                 continue
             session = await self.session(name)
-            await self._know_end(account, session)
-            await self._announce(account, session)
+            await self._notices.learn(account, session)
+            await self._notices.announce(account, session)
             if (work := self._due(account, session)) is not None:
                 task = asyncio.create_task(self._guarded(name, work))
                 self._kept_alive[name] = task
@@ -211,7 +211,7 @@ class SessionKeeper:
         left_in_the_middle = session.state in LOGGING_IN
         if not (left_in_the_middle or session.state in USABLE or may_begin(session, now)):
             return None
-        until = self._until.get(account.name)
+        until = self._notices.until(account.name)
         by_itself = not self._plan(account).needs_person or (until is not None and now < until)
         return self.login(account.name) if by_itself or left_in_the_middle or may_ask(now) else None
 
@@ -227,42 +227,14 @@ class SessionKeeper:
                 lambda: self._parts.flight.session(account.name, log_in, patience_seconds=PATIENCE_SECONDS)
             )
             span.set_attribute("sightline.outcome", session.state.value)
-        await self._know_end(account, session, anew=True)
+        await self._notices.learn(account, session, anew=True)
         return session
 
     async def _renew(self, account: Account) -> None:
         async with self._leased(account.name) as held:
             session = await self.session(account.name)
             session = await Renewal(self._parts.login, account, held, session).run()
-        await self._know_end(account, session, anew=True)
-
-    async def _know_end(self, account: Account, session: Session, *, anew: bool = False) -> None:
-        """Learn from the vault when a person has to log in again, once for each session."""
-        if not anew and account.name in self._until:
-            return
-        plan = self._plan(account)
-        asks = session.state in USABLE and plan.kept_as not in plan.needs
-        material = await self._material(account, "schedule") if asks else None
-        self._until[account.name] = None if material is None else material.renewable_until
-        self._parts.login_due(account.name, self._until[account.name])
-
-    async def _announce(self, account: Account, session: Session) -> None:
-        """Say ahead when a session will end that does not go on by itself."""
-        troubled = session.failures > 0 and session.state in USABLE
-        ends_at = self._until.get(account.name) or (session.expires_at if troubled else None)
-        now = self._clock.now()
-        notice = None if ends_at is None else notice_due(ends_at, now)
-        if ends_at is None or notice is None:
-            return
-        said = self._noticed.get((account.name, ends_at))
-        if said is not None and said <= notice:
-            return
-        self._noticed[account.name, ends_at] = notice
-        remaining = max(0.0, (ends_at - now).total_seconds())
-        fact = SessionExpiring(
-            subject=account.name, broker=account.broker, expires_at=ends_at, remaining_seconds=remaining
-        )
-        await self._call(lambda: self._journal.state_fact(fact))
+        await self._notices.learn(account, session, anew=True)
 
     def _landed(self, name: AccountId, flight: "asyncio.Task[Session]") -> None:
         self._flights.pop(name, None)
@@ -314,12 +286,9 @@ class SessionKeeper:
         asked = self._parts.login.asked.get(name)
         if asked is None:
             return None
-        remaining = max(0.0, (asked.deadline - now).total_seconds())
-        return ApprovalView(
-            instruction=asked.instruction,
-            deadline=asked.deadline,
-            remaining_seconds=remaining,
-            takes_code=asked.takes_code,
+        told = {"instruction": asked.instruction, "deadline": asked.deadline, "takes_code": asked.takes_code}
+        return ApprovalView.model_validate(
+            {**told, "remaining_seconds": max(0.0, (asked.deadline - now).total_seconds())}
         )
 
     def _login(self, account: Account) -> BrokerLogin:
