@@ -139,13 +139,15 @@ class RobinhoodLogin:
         view = await self._wire.send("GET", _view_url(pending.account, machine.text("id")))
         if not (isinstance(view, Answer) and view.ok):
             return Unknown() if isinstance(view, Answer) else view
-        challenge = view.at("context", "sheriff_challenge") or view.at("type_context", "context", "sheriff_challenge")
-        kind, challenge_id = (str(challenge.get(key, "")) for key in ("type", "id")) if challenge else ("", "")
-        memory = {**pending.memory, "challenge": Secret(challenge_id), "machine": Secret(machine.text("id"))}
+        place: tuple[str, ...] = ("context", "sheriff_challenge")
+        if view.at(*place) is None:
+            place = ("type_context", *place)
+        kind, challenge = view.text(*place, "type"), view.text(*place, "id")
+        memory = {**pending.memory, "challenge": Secret(challenge), "machine": Secret(machine.text("id"))}
         going_on = PendingLogin(pending.account, memory)
-        if kind == "sms":
+        if kind == "sms" and challenge:
             return NeedsSms(going_on)
-        return self._asked(going_on) if kind == "prompt" else Unknown()
+        return self._asked(going_on) if kind == "prompt" and challenge else Unknown()
 
     async def _prompt_status(self, pending: PendingLogin) -> LoginStep | None:
         challenge = pending.memory["challenge"].use(_as_path)
