@@ -149,3 +149,11 @@ DEVICE_HOSTS = Table(
     Column("generation", BigInteger, nullable=False),
     Column("host", String(64), nullable=False),  # SHA-256 of what names the host
 )
+
+# Text messages that were handed in, by the carrier's id and the way they came. Nothing else of them is kept.
+SMS_SEEN = Table(
+    "sms_seen",
+    METADATA,
+    Column("message_id", String(40), primary_key=True),
+    Column("channel", String(16), primary_key=True),
+)
