@@ -21,7 +21,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from services.auth.accounts import Account, MfaMethod
@@ -105,7 +105,13 @@ class Sweep:
         async def healthy(_request: Request) -> Response:
             return PlainTextResponse("ok")
 
-        with served(Starlette(routes=[Route("/healthz", healthy), Mount("", self.venue.app)])) as url:
+        async def logs(_request: Request) -> Response:
+            return JSONResponse({"lines": [], "truncated": False})
+
+        # The console stands there too, so that a preflight can pass.
+        routes = [Route("/healthz", healthy), Route("/api/logs", logs), Mount("", self.venue.app)]
+        with served(Starlette(routes=routes)) as url:
+            self.home.environ["SIGHTLINE_CONSOLE_URL"] = url
             yield url
 
     def operate(self, url: str) -> None:
@@ -270,6 +276,11 @@ def _content(path: Path) -> bytes:
     return gzip.decompress(content) if content.startswith(_GZIP) else content
 
 
+def _files(sweep: Sweep) -> dict[str, bytes]:
+    var = sweep.home.directory / "var"
+    return {str(path.relative_to(var)): _content(path) for path in sorted(var.rglob("*")) if path.is_file()}
+
+
 def _words(sweep: Sweep, running: Running) -> dict[str, bytes]:
     """Everything that was said, by where."""
     return {
@@ -309,9 +320,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sweep, Running]:
 @pytest.mark.slow
 def test_secrets_when_the_service_has_run_every_flow_then_they_are_nowhere(swept: tuple[Sweep, Running]) -> None:
     sweep, running = swept
-    var = sweep.home.directory / "var"
-    files = {str(path.relative_to(var)): _content(path) for path in sorted(var.rglob("*")) if path.is_file()}
-    assert _found([*PLANTED, *sweep.issued], {**_words(sweep, running), **files}) == []
+    assert _found([*PLANTED, *sweep.issued], {**_words(sweep, running), **_files(sweep)}) == []
     # A telephone number is registered with its account, in the database; it is nobody's to read elsewhere.
     assert _found([NUMBER], _words(sweep, running)) == []
 
@@ -322,6 +331,17 @@ def test_codes_when_the_service_has_run_every_flow_then_they_are_in_no_word(swep
     sweep, _ = swept
     # Not a fraction of a second, and not a part of a longer number.
     assert [code for code in sweep.codes if re.search(rf"(?<![\d.]){code}(?!\d)", words)] == []
+
+
+@pytest.mark.slow
+def test_verdicts_when_the_service_has_handed_them_out_then_they_are_in_no_log_and_no_file(
+    swept: tuple[Sweep, Running],
+) -> None:
+    sweep, running = swept
+    verdicts = re.findall(r'"verdict":"(v1\.[^"]+)"', "\n".join(sweep.answers))
+    words = {name: content for name, content in _words(sweep, running).items() if name != "responses"}
+    assert len(verdicts) >= 2
+    assert _found(verdicts, {**words, **_files(sweep)}) == []
 
 
 @pytest.mark.slow
