@@ -5,7 +5,7 @@ Nothing in here is secret: secrets are in the vault, by the same name.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -89,18 +89,26 @@ class Account:
 
 
 class Accounts:
-    """The registry, always inside the caller's transaction."""
+    """The registry, always inside the caller's transaction.
+
+    Args:
+        seen: Told of each account that is read, so that whoever counts by account knows those added meanwhile.
+    """
+
+    def __init__(self, seen: Callable[[AccountId], None] = lambda _name: None) -> None:
+        self._seen = seen
 
     def get(self, connection: Connection, name: AccountId) -> Account:
         """The account of this name. Raises `NoSuchAccountError`."""
         row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.account == name)).mappings().one_or_none()
         if row is None:
             raise NoSuchAccountError
-        return _account(row)
+        return self._read(row)
 
     def all(self, connection: Connection) -> list[Account]:
         """Every account, by name."""
-        return [_account(row) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.account)).mappings()]
+        rows = connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.account)).mappings()
+        return [self._read(row) for row in rows]
 
     def put(self, connection: Connection, account: Account, now: datetime) -> None:
         """Register an account, or change what is known of the one of that name."""
@@ -116,16 +124,17 @@ class Accounts:
         if connection.execute(update(ACCOUNTS).where(mine).values(values)).rowcount == 0:
             connection.execute(insert(ACCOUNTS).values(account=account.name, **values))
 
-
-def _account(row: RowMapping) -> Account:
-    return Account(
-        name=AccountId(row["account"]),
-        broker=Broker(row["broker"]),
-        environment=Environment(row["environment"]),
-        mfa=MfaMethod(row["mfa"]),
-        base_url=row["base_url"],
-        data=json.loads(row["data"]),
-    )
+    def _read(self, row: RowMapping) -> Account:
+        account = Account(
+            name=AccountId(row["account"]),
+            broker=Broker(row["broker"]),
+            environment=Environment(row["environment"]),
+            mfa=MfaMethod(row["mfa"]),
+            base_url=row["base_url"],
+            data=json.loads(row["data"]),
+        )
+        self._seen(account.name)
+        return account
 
 
 def _check_url(url: str) -> None:

@@ -18,7 +18,7 @@ from services.auth.api import account_router, vault_router
 from services.auth.clock_keeping import EVERY_SECONDS as CLOCK_SECONDS
 from services.auth.clock_keeping import ClockKeeping
 from services.auth.door import VaultDoor
-from services.auth.gauges import AccountGauges
+from services.auth.gauges import AccountGauges, AccountLabels
 from services.auth.instruments import TABLE
 from services.auth.key_sources import KeySources
 from services.auth.logins.alpaca import AlpacaLogin
@@ -151,7 +151,7 @@ class _House:
 
     def __init__(self, chassis: Chassis[AuthSettings]) -> None:
         self.chassis = chassis
-        self.accounts = Accounts()
+        self.accounts = Accounts(AccountLabels(chassis.telemetry.metrics).learn)
         self.watch = ClockWatch()
         self.endpoints = EndpointTable()
         self.randomness = SystemRandomness()

@@ -28,32 +28,39 @@ from telemetry.emit.metrics import Metrics
 _ACCOUNT: Final = "account"
 
 
+class AccountLabels:
+    """Makes accounts known to the metrics that are counted by account; also those that are added meanwhile."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._by_account = _by_account(emitted_by("auth"))
+        self._known: frozenset[AccountId] = frozenset()
+
+    def learn(self, name: AccountId) -> None:
+        """An account is there. Costs a look-up once it is known."""
+        if name in self._known:
+            return
+        for metric in self._by_account:
+            self._metrics.declare(metric, _ACCOUNT, (name,))
+        self._known |= {name}
+
+
 class AccountGauges:
-    """Shows how each account stands. Accounts become known to the metrics here, also those added meanwhile."""
+    """Shows how each account stands."""
 
     def __init__(self, accounts: Accounts, readings: Readings, metrics: Metrics, clock: Clock) -> None:
         self._accounts = accounts
         self._readings = readings
         self._metrics = metrics
         self._clock = clock
-        self._known: frozenset[AccountId] = frozenset()
 
     def refresh(self) -> None:
         """Read everything anew. Blocks on the database."""
         with self._readings.reading() as connection:
-            accounts = self._accounts.all(connection)
-            self._declare(frozenset(account.name for account in accounts))
-            for account in accounts:
+            for account in self._accounts.all(connection):
                 self._show_session(connection, account.name)
                 self._show_stage(connection, account)
                 self._show_credentials(connection, account.name)
-
-    def _declare(self, names: frozenset[AccountId]) -> None:
-        if names <= self._known:
-            return
-        for metric in _by_account(emitted_by("auth")):
-            self._metrics.declare(metric, _ACCOUNT, names)
-        self._known |= names
 
     def _show_session(self, connection: Connection, name: AccountId) -> None:
         now = self._clock.now()

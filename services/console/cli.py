@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.console.commands import alerting, checking, dead_letters, reading, running
+from services.console.commands import alerting, auth, checking, dead_letters, preflight, reading, running
 from services.console.commands.context import make_operator
 from services.console.stack.components import Component
 from services.console.stack.errors import StackError
 from services.console.stack.inventory import COMPONENTS
 from services.kit.clock import Clock, SystemClock
+from services.kit.errors import SightlineError
 from services.kit.settings import SettingsError
 from telemetry.query.errors import QueryError
 
@@ -49,8 +50,10 @@ def build(
         alerting.alerts,
         dead_letters.dead_letters,
         checking.doctor,
+        preflight.preflight,
     ):
         app.command()(command)
+    app.add_typer(auth.make_app(), name="auth")
     return app
 
 
@@ -75,6 +78,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         _say(errors, error.detail)
         return _USAGE
+    except SightlineError as error:
+        _say(errors, error.title, remedy=error.detail)
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _say(errors, what, remedy="`sightline doctor` looks at disk, files and their modes")

@@ -111,7 +111,7 @@ def test_help_when_asked_then_every_command_has_words(app: Callable[..., typer.T
     code, output = invoke(app(), "--help")
 
     assert code == 0
-    for command in ("up", "down", "status", "logs", "trace", "alerts", "dead-letters", "doctor"):
+    for command in ("up", "down", "status", "logs", "trace", "alerts", "dead-letters", "doctor", "auth", "preflight"):
         assert invoke(app(), command, "--help")[0] == 0
         assert f" {command} " in output
 

@@ -9,6 +9,7 @@ import typer
 from pydantic import Field
 from rich.console import Console
 
+from services.auth.settings import AuthSettings
 from services.console.commands.progress import ConsoleProgress
 from services.console.stack.components import Component
 from services.console.stack.docker import DockerPlatform
@@ -57,6 +58,7 @@ class Operator:
         out: Where results go.
         progress: Where it is told what happens.
         service_settings: Environment handed on to services.
+        environ: The settings that the operator's environment holds, for commands that do a service's work.
     """
 
     settings: OperatorSettings
@@ -66,6 +68,7 @@ class Operator:
     out: Console
     progress: ConsoleProgress
     service_settings: Mapping[str, str]
+    environ: Mapping[str, str]
 
     def record(self) -> RunRecord | None:
         """What was started and not stopped."""
@@ -93,7 +96,7 @@ def operator_of(context: typer.Context) -> Operator:
 def make_operator(components: Sequence[Component], clock: Clock, environ: Mapping[str, str]) -> Operator:
     """Read the settings and find out where everything lies. Raises SettingsError."""
     own = tuple(name for component in components for name in component.settings)
-    settings = load(OperatorSettings, environ, also_known=(ServiceSettings,), other_variables=own)
+    settings = load(OperatorSettings, environ, also_known=(ServiceSettings, AuthSettings), other_variables=own)
     root = checkout()
     data_dir = (settings.data_dir or root / "var").absolute()
     secrets_given = "secrets_dir" in settings.model_fields_set
@@ -114,4 +117,5 @@ def make_operator(components: Sequence[Component], clock: Clock, environ: Mappin
         out=out,
         progress=ConsoleProgress(out),
         service_settings={name: environ[name] for name in names if environ.get(name)},
+        environ={name: value for name, value in environ.items() if name.startswith(PREFIX)},
     )
