@@ -38,10 +38,14 @@ class AlertDesk:
         self._metrics = metrics
         self._clock = clock
         self._silence_limit = silence_limit
+        self._listening_since = clock.now()
 
     def open(self) -> None:
-        """Begin, or go on where the last run ended: a first start counts as having heard the Watchdog now."""
-        now = self._clock.now()
+        """Begin, or go on where the last run ended.
+
+        A silence counts from here at the earliest: while this service was stopped, nobody could speak to it.
+        """
+        now = self._listening_since = self._clock.now()
         with self._facts.transaction() as tx:
             known = store.heartbeat(tx.connection)
             if known is None:
@@ -80,7 +84,7 @@ class AlertDesk:
         now = self._clock.now()
         with self._facts.transaction() as tx:
             heard_at, silent_since = store.heartbeat(tx.connection) or (now, None)
-            if silent_since is None and now - heard_at > self._silence_limit:
+            if silent_since is None and now - max(heard_at, self._listening_since) > self._silence_limit:
                 store.set_heartbeat(tx.connection, heard_at, now)
                 tx.record(
                     AlertingFellSilent(

@@ -82,6 +82,16 @@ class ServiceSettings(Settings):
             raise ValueError("leave the password out of the URL")
         return value.rstrip("/")
 
+    @field_validator("nats_url")
+    @classmethod
+    def _nats_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"nats", "tls"} or not parts.hostname:
+            raise ValueError("write an address such as nats://127.0.0.1:4222")
+        if parts.username or parts.password:
+            raise ValueError("leave the token out of the address and put it into the file nats_token")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: str | None) -> str | None:

@@ -110,6 +110,16 @@ def test_take_when_the_watchdog_speaks_after_a_silence_then_the_end_of_it_is_sta
     assert desk.telemetry.value("sightline_watchdog_silent") == 0
 
 
+def test_open_when_the_service_was_stopped_for_long_then_silence_counts_from_its_start(desk: Desk) -> None:
+    desk.desk.take(notification(alert("Watchdog", severity="none")))
+    desk.clock.advance(3600)
+    again = desk.opened()
+    desk.clock.advance(300)
+    assert not again.listen()
+    desk.clock.advance(1)
+    assert again.listen()
+
+
 def test_reconcile_when_alertmanager_forgot_an_alert_then_it_is_resolved_after_a_while(desk: Desk) -> None:
     desk.desk.take(notification(alert()))
     assert desk.desk.reconcile(frozenset()) == 0

@@ -213,6 +213,8 @@ def test_load_when_a_secret_file_holds_no_secret_then_it_is_refused_without_its_
         ("SIGHTLINE_LOKI_URL", "http://user:canary@127.0.0.1:3100"),
         ("SIGHTLINE_DATABASE_URL", "postgresql://sightline:canary@127.0.0.1/sightline"),
         ("SIGHTLINE_DATABASE_URL", "mysql://127.0.0.1/sightline"),
+        ("SIGHTLINE_NATS_URL", "127.0.0.1"),
+        ("SIGHTLINE_NATS_URL", "nats://:canary@127.0.0.1:4222"),
         ("SIGHTLINE_PORT", "65536"),
         ("SIGHTLINE_MAX_BODY_BYTES", "0"),
         ("SIGHTLINE_CONSOLE", "loud"),
