@@ -4,6 +4,7 @@ No method here tries twice, follows a redirect or lets an exception of the trans
 sent. What counts is whether the broker can have acted on the request.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from services.contracts.auth import LoginFailure
 from services.kit.clock import Clock
 
 LONGEST_WAIT_SECONDS: Final = 86_400.0
+LONGEST_CALL_SECONDS: Final = 30.0
 _USUAL_WAIT_SECONDS: Final = 60.0
 _TURNED_AWAY_SECONDS: Final = 900.0
 _LARGEST_BODY: Final = 262_144  # bytes
@@ -74,11 +76,13 @@ class Wire:
     Args:
         client: Has its time limits, follows no redirects and trusts no proxy of the environment; the caller's to close.
         clock: Against which a date in Retry-After counts.
+        total_seconds: How long a request may take altogether, however slowly its answer trickles in.
     """
 
-    def __init__(self, client: httpx.AsyncClient, clock: Clock) -> None:
+    def __init__(self, client: httpx.AsyncClient, clock: Clock, *, total_seconds: float = LONGEST_CALL_SECONDS) -> None:
         self._client = client
         self._clock = clock
+        self._total_seconds = total_seconds
 
     async def send(  # noqa: PLR0913 -- the parts of a request, each by its name
         self,
@@ -96,22 +100,28 @@ class Wire:
             `Answer` for success and for refusals of the broker's own; `Refused` when nothing was sent or the broker
             wants to be left alone; `Unknown` when it may have acted and did not say so.
         """
+        request = self._client.build_request(method, url, headers=headers, data=form, json=body)
         try:
-            response = await self._client.request(
-                method, url, headers=headers, data=form, json=body, auth=basic or httpx.USE_CLIENT_DEFAULT
-            )
+            async with asyncio.timeout(self._total_seconds):
+                response = await self._client.send(
+                    request, stream=True, auth=basic or httpx.USE_CLIENT_DEFAULT, follow_redirects=False
+                )
+                try:
+                    content = await _content(response)
+                finally:
+                    await response.aclose()
         except _NEVER_SENT:
             return Refused(LoginFailure.BROKER_UNREACHABLE)
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except (httpx.HTTPError, TimeoutError):
             return Unknown()
-        return self._read(response)
+        return self._read(response.status_code, response.headers, content)
 
-    def _read(self, response: httpx.Response) -> Answer | Refused | Unknown:
-        body, status = _json(response), response.status_code
+    def _read(self, status: int, headers: httpx.Headers, content: bytes) -> Answer | Refused | Unknown:
+        body = _json(content)
         if status == HTTPStatus.TOO_MANY_REQUESTS or (
-            status == HTTPStatus.SERVICE_UNAVAILABLE and "retry-after" in response.headers
+            status == HTTPStatus.SERVICE_UNAVAILABLE and "retry-after" in headers
         ):
-            return Refused(LoginFailure.BROKER_ASKED_TO_WAIT, self._wait_seconds(response))
+            return Refused(LoginFailure.BROKER_ASKED_TO_WAIT, self._wait_seconds(headers, content))
         if status == HTTPStatus.FORBIDDEN and body is None:
             # The guard in front of the broker, not the broker: it has not looked at what was sent.
             return Refused(LoginFailure.BROKER_ASKED_TO_WAIT, _TURNED_AWAY_SECONDS)
@@ -121,9 +131,9 @@ class Wire:
             return Answer(status, {} if body is None else body)
         return Unknown()
 
-    def _wait_seconds(self, response: httpx.Response) -> float:
-        said = response.headers.get("retry-after", "")
-        in_words = _SECONDS_IN_WORDS.search(response.text[:1_000])
+    def _wait_seconds(self, headers: httpx.Headers, content: bytes) -> float:
+        said = headers.get("retry-after", "")
+        in_words = _SECONDS_IN_WORDS.search(content[:1_000].decode("utf-8", "replace"))
         if said.isascii() and said.isdigit():
             seconds = float(said[:6])
         elif (date := _date(said)) is not None:
@@ -133,11 +143,21 @@ class Wire:
         return min(max(seconds, 1.0), LONGEST_WAIT_SECONDS)
 
 
-def _json(response: httpx.Response) -> Any:  # noqa: ANN401 -- whatever JSON holds
-    if len(response.content) > _LARGEST_BODY:
+async def _content(response: httpx.Response) -> bytes:
+    """The body, or as much of it as shows that it is too large."""
+    content = b""
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > _LARGEST_BODY:
+            break
+    return content
+
+
+def _json(content: bytes) -> Any:  # noqa: ANN401 -- whatever JSON holds
+    if len(content) > _LARGEST_BODY:
         return None
     try:
-        body = json.loads(response.content)
+        body = json.loads(content)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict | list) else None

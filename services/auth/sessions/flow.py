@@ -180,11 +180,13 @@ class LoginFlow:
 
     async def _take(self, wait_seconds: float) -> OneTimeCode | None:
         await self._steps.renew(timedelta(seconds=wait_seconds))
-        expected, self._expected = str(self._expected), None
+        expected = str(self._expected)
         try:
-            return await self._steps.call(lambda: self._parts.inbox.wait(expected, wait_seconds))
+            code = await self._steps.call(lambda: self._parts.inbox.wait(expected, wait_seconds))
         except AuthError:
-            return None
+            code = None
+        self._expected = None  # not before: a shutdown ends the wait by cancelling the challenge
+        return code
 
     async def _verify(self, material: SessionMaterial | None, *, lost_until: datetime) -> None:
         """Let a read-only call say whether there is a session."""

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from services.auth.accounts import Account
 from services.auth.errors import NoSuchCredentialError
 from services.auth.logins.port import LoginPlan, Secrets, SessionMaterial
+from services.auth.preflight.endpoints import EndpointTable
 from services.auth.secret import Secret
 from services.auth.sessions import attempts, store
 from services.auth.sessions import lease as leases
@@ -35,9 +36,25 @@ class Conclusion:
 
 
 class Journal:
-    """Synchronous, for threads. Everything it writes stands under the login's lease, or raises `FencedOffError`."""
+    """Synchronous, for threads. Everything it writes stands under the login's lease, or raises `FencedOffError`.
 
-    def __init__(self, transactions: Transactions, readings: Readings, vault: Vault, clock: Clock) -> None:
+    Args:
+        transactions: Where state and facts go.
+        readings: The same database, for looking.
+        vault: Keeps credentials and sessions.
+        clock: Time.
+        endpoints: No secret is opened for an account at an address that it does not allow.
+    """
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        readings: Readings,
+        vault: Vault,
+        clock: Clock,
+        endpoints: EndpointTable | None = None,
+    ) -> None:
+        self._endpoints = endpoints or EndpointTable()
         self._transactions = transactions
         self._readings = readings
         self._vault = vault
@@ -69,7 +86,9 @@ class Journal:
         Raises:
             NoSuchCredentialError: One that is needed is not stored.
             SealedError: The vault is sealed.
+            EndpointForeignError: The account's address is not its broker's.
         """
+        self._endpoints.require(account)
         stored = {info.kind for info in self._vault.credentials() if info.account == account.name}
         for kind, make in plan.makes.items():
             if kind not in stored:
@@ -78,7 +97,8 @@ class Journal:
         return {kind: self._vault.open(account.name, kind, actor=ACTOR, purpose=purpose) for kind in sorted(wanted)}
 
     def material(self, account: Account, plan: LoginPlan, *, purpose: str) -> SessionMaterial | None:
-        """The session that is kept in the vault; None without one."""
+        """The session that is kept in the vault; None without one. Raises as `secrets` does."""
+        self._endpoints.require(account)
         try:
             kept = self._vault.open(account.name, plan.kept_as, actor=ACTOR, purpose=purpose)
         except NoSuchCredentialError:

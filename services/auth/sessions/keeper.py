@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any, Final
 
 from services.auth.accounts import Account, Accounts
@@ -23,14 +23,16 @@ from services.auth.sessions.person import may_ask
 from services.auth.sessions.renewal import Renewal
 from services.auth.sessions.session import LOGGING_IN, USABLE, Session, State, may_begin, refresh_due, usable
 from services.auth.sessions.single_flight import SingleFlight
+from services.auth.sessions.views import session_view
 from services.auth.transactions import Readings
 from services.auth.vault.vault import Vault
-from services.contracts.auth import AccountId, LoginUnblocked
-from services.contracts.sessions import ApprovalView, SessionView
+from services.contracts.auth import AccountId, LoginUnblocked, SessionEnded
+from services.contracts.sessions import SessionView
 from services.kit.errors import SightlineError
 
 PATIENCE_SECONDS: Final = 60.0
 LOOK_EVERY_SECONDS: Final = 5.0
+_ALL: Final = AccountId("every account")
 _LEASE_LIFE: Final = timedelta(minutes=2)
 _log = logging.getLogger("services.auth.sessions")
 
@@ -62,6 +64,7 @@ class SessionKeeper:
         self._flights: dict[AccountId, asyncio.Task[Session]] = {}
         self._kept_alive: dict[AccountId, asyncio.Task[None]] = {}
         self._notices = Notices(parts.login, parts.login_due)
+        self._flows = set[Future[Session]]()
         self._failing: set[AccountId] = set()
 
     async def login(self, name: AccountId) -> SessionView:
@@ -88,24 +91,14 @@ class SessionKeeper:
         account = await self._account(name)
         session = await self.session(name)
         budget = await self._call(lambda: self._journal.budget(name))
-        now, method = self._clock.now(), self._plan(account).method
-        return SessionView(
-            account=name,
-            broker=account.broker,
-            environment=account.environment,
-            method=method,
-            state=session.state,
-            usable=usable(session, now),
-            changed_at=session.changed_at,
-            resume_at=session.resume_at,
-            expires_at=session.expires_at,
+        return session_view(
+            account,
+            self._plan(account).method,
+            session,
+            budget,
+            now=self._clock.now(),
             person_needed_at=self._notices.until(name),
-            failures=session.failures,
-            refused_codes=session.refused_codes,
-            block_reason=session.block_reason,
-            attempts_left=budget.remaining,
-            attempts_allowed_at=budget.allowed_at if budget.remaining == 0 else None,
-            approval=self._approval(name, now),
+            asked=self._parts.login.asked.get(name),
         )
 
     async def views(self) -> list[SessionView]:
@@ -122,7 +115,13 @@ class SessionKeeper:
         if not usable(await self.session(name), self._clock.now()):
             return ProbeResult(valid=False)
         material = await self._material(account, "probe")
-        return ProbeResult(valid=False) if material is None else await self._login(account).probe(material)
+        if material is None:
+            return ProbeResult(valid=False)
+        found = await self._login(account).probe(material)
+        if found.valid is False:
+            with suppress(LeaseHeldError):  # whoever holds it is about to find out too
+                await self._lose(account)
+        return found
 
     async def lease(self, name: AccountId) -> Lease:
         """Headers that carry the session for five minutes at most. Raises `NoSessionError`."""
@@ -162,13 +161,16 @@ class SessionKeeper:
             name = account.name
             if name not in known or name in self._kept_alive or name in self._flights:
                 continue
-            session = await self.session(name)
-            await self._notices.learn(account, session)
-            await self._notices.announce(account, session)
-            if (work := self._due(account, session)) is not None:
-                task = asyncio.create_task(self._guarded(name, work))
-                self._kept_alive[name] = task
-                task.add_done_callback(partial(self._done, name))
+            await self._guarded(name, self._look(account), clears=False)
+
+    async def _look(self, account: Account) -> None:
+        session, name = await self.session(account.name), account.name
+        await self._notices.learn(account, session)
+        await self._notices.announce(account, session)
+        if (work := self._due(account, session)) is not None:
+            task = asyncio.create_task(self._guarded(name, work))
+            self._kept_alive[name] = task
+            task.add_done_callback(lambda _task: self._kept_alive.pop(name, None))
 
     async def settled(self) -> None:
         """Wait until everything that was begun has ended."""
@@ -182,25 +184,18 @@ class SessionKeeper:
         try:
             yield
         finally:
-            task.cancel()
-            ending = [task, *self._kept_alive.values(), *self._flights.values()]
-            for each in ending:
+            for each in (task, *self._kept_alive.values()):
                 each.cancel()
+            for flow in self._flows.copy():
+                flow.cancel()
+            # Flights end by themselves when their flows have: they give their leases back on the way.
+            ending = [task, *self._kept_alive.values(), *self._flights.values()]
             await asyncio.gather(*ending, return_exceptions=True)
             self._parts.login.threads.close()
 
     async def _keep(self) -> None:
-        failing = False
         while True:
-            try:
-                await self.tick()
-            except SightlineError as error:
-                # The database is away: /readyz and its alert say so. Said once, not at every turn.
-                if not failing:
-                    _log.warning("cannot keep sessions alive: %s", error.detail)
-                failing = True
-            else:
-                failing = False
+            await self._guarded(_ALL, self.tick())
             await self._parts.login.pauses.pause(LOOK_EVERY_SECONDS)
 
     def _due(self, account: Account, session: Session) -> Coroutine[Any, Any, object] | None:
@@ -219,8 +214,13 @@ class SessionKeeper:
         loop = asyncio.get_running_loop()
 
         def log_in(held: leases.Lease, session: Session) -> Session:
-            flow = LoginFlow(self._parts.login, account, held, session).run()
-            return asyncio.run_coroutine_threadsafe(flow, loop).result()
+            flow = LoginFlow(self._parts.login, account, held, session)
+            running = asyncio.run_coroutine_threadsafe(flow.run(), loop)
+            self._flows.add(running)
+            try:
+                return running.result()
+            finally:
+                self._flows.discard(running)
 
         with self._parts.login.span("auth.login", account) as span:
             session = await self._call(
@@ -241,20 +241,26 @@ class SessionKeeper:
         if not flight.cancelled():
             flight.exception()  # seen, also when nobody waits for it any more
 
-    def _done(self, name: AccountId, _task: "asyncio.Task[None]") -> None:
-        self._kept_alive.pop(name, None)
-
-    async def _guarded(self, name: AccountId, work: Coroutine[Any, Any, object]) -> None:
+    async def _guarded(self, name: AccountId, work: Coroutine[Any, Any, object], *, clears: bool = True) -> None:
         try:
             await work
         except LeaseHeldError:
             return  # another process is at it
         except SightlineError as error:
-            if name not in self._failing:
+            if name not in self._failing:  # said once, not at every turn
                 _log.warning("cannot keep %s logged in: %s", name, error.detail or error.title)
             self._failing.add(name)
         else:
-            self._failing.discard(name)
+            self._failing -= {name} if clears else set()
+
+    async def _lose(self, account: Account) -> None:
+        """The broker no longer takes the session: give it up, so that a login follows."""
+        async with self._leased(account.name) as held:
+            session, now = await self.session(account.name), self._clock.now()
+            if usable(session, now):
+                lost = machine.advance(session, machine.SessionLost(now))
+                fact = SessionEnded(subject=account.name, broker=account.broker, reason="refused_by_broker")
+                await self._call(lambda: self._journal.write(held, lost, [fact]))
 
     @asynccontextmanager
     async def _leased(self, name: AccountId) -> AsyncIterator[leases.Lease]:
@@ -281,15 +287,6 @@ class SessionKeeper:
     async def _material(self, account: Account, purpose: str) -> SessionMaterial | None:
         plan = self._plan(account)
         return await self._call(lambda: self._journal.material(account, plan, purpose=purpose))
-
-    def _approval(self, name: AccountId, now: datetime) -> ApprovalView | None:
-        asked = self._parts.login.asked.get(name)
-        if asked is None:
-            return None
-        told = {"instruction": asked.instruction, "deadline": asked.deadline, "takes_code": asked.takes_code}
-        return ApprovalView.model_validate(
-            {**told, "remaining_seconds": max(0.0, (asked.deadline - now).total_seconds())}
-        )
 
     def _login(self, account: Account) -> BrokerLogin:
         return self._parts.login.logins[account.broker]

@@ -1,7 +1,7 @@
 """What a broker's answer amounts to, whichever broker it is."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
@@ -107,3 +107,16 @@ def test_seconds_when_they_cannot_be_right_then_they_do_not_count(value: str, se
     answer = _send(_answering(200, f'{{"expires_in": {value}}}'))
     assert isinstance(answer, Answer)
     assert answer.seconds("expires_in") == seconds
+
+
+def test_answer_when_it_never_ends_then_it_is_not_waited_for() -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async def send() -> object:
+        transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=trickle()))
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await Wire(client, FakeClock(), total_seconds=0.01).send("GET", "http://127.0.0.1/x")
+
+    assert asyncio.run(send()) == Unknown()

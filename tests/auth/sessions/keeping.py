@@ -151,7 +151,7 @@ class Keeping:
         self.login_due = dict[AccountId, datetime | None]()
         self.keeper = self.another()
 
-    def another(self, waiter: Waiter | None = None) -> SessionKeeper:
+    def another(self, waiter: Waiter | None = None, *, sms_wait_seconds: float = 0.05) -> SessionKeeper:
         """A keeper on the same database, as in another process or after a restart."""
         house, clock = self.house, self.clock
         waiter = waiter or AdvancingWaiter(clock)
@@ -166,7 +166,7 @@ class Keeping:
             tracer=self.provider.get_tracer("auth"),
             pauses=self.pauses,
             threads=Threads(),
-            sms_wait_seconds=0.05,
+            sms_wait_seconds=sms_wait_seconds,
         )
         return SessionKeeper(
             KeeperParts(

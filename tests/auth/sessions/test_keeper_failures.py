@@ -1,11 +1,14 @@
 """Logging in at the simulated brokers: each way to fail, and that nothing is sent that must not be."""
 
 import asyncio
+import threading
+import time
 from datetime import timedelta
 
 import httpx
 import pytest
 
+from services.auth.accounts import Account, Accounts, MfaMethod
 from services.auth.errors import (
     AttemptBudgetExhaustedError,
     ChallengeClosedError,
@@ -15,6 +18,7 @@ from services.auth.errors import (
     NoSuchCredentialError,
     SealedError,
 )
+from services.auth.preflight.endpoints import EndpointForeignError
 from services.auth.sessions import attempts, lease, machine, store
 from services.auth.sessions.session import State, new_session
 from services.contracts.auth import (
@@ -27,8 +31,10 @@ from services.contracts.auth import (
     LoginMethod,
     LoginStarted,
     LoginSucceeded,
+    SecretOpened,
 )
 from services.contracts.sessions import SessionView
+from services.contracts.verdict import Environment
 from services.venue.logins.customers import Decision, Factor
 from services.venue.logins.faults import Fault
 from tests.auth.sessions.keeping import NAMES, Keeping
@@ -352,3 +358,45 @@ def test_caller_when_it_goes_away_then_the_login_goes_on_for_the_others(keeping:
 
     assert keeping.run(one_leaves()).state == "active"
     assert len(customer.codes) == 1
+
+
+def test_secrets_when_the_accounts_address_is_not_its_brokers_then_none_is_opened_and_nothing_is_sent(
+    keeping: Keeping,
+) -> None:
+    customer = keeping.robinhood()
+    data = {"username": "me@example.com"}
+    foreign = Account(
+        ROBINHOOD, Broker.ROBINHOOD, Environment.LIVE, MfaMethod.TOTP, "https://api.robinhood.example", data
+    )
+    with keeping.house.database.transaction() as connection:
+        Accounts().put(connection, foreign, keeping.clock.now())
+    with pytest.raises(EndpointForeignError):
+        log_in(keeping, Broker.ROBINHOOD)
+    assert (keeping.net.requests, customer.submissions) == ([], 0)
+    assert keeping.house.facts.of(SecretOpened) == []
+
+
+def test_service_when_it_stops_while_a_code_is_awaited_then_the_lease_is_given_back_at_once(keeping: Keeping) -> None:
+    keeping.robinhood(Factor.SMS)
+    keeping.sms.lost = True
+    waiting = threading.Event()
+
+    def person(_challenge: str) -> None:
+        waiting.set()
+
+    keeping.inbox.person = person
+    keeper = keeping.another(sms_wait_seconds=100.0)
+
+    async def stop_meanwhile() -> None:
+        async with keeper.keep_alive():
+            caller = asyncio.create_task(keeper.login(ROBINHOOD))
+            await asyncio.to_thread(waiting.wait, 10)
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+
+    started = time.monotonic()
+    keeping.run(stop_meanwhile())
+    assert time.monotonic() - started < 10
+    assert keeping.inbox.pending() == []
+    with keeping.house.database.transaction(durable=True) as connection:
+        lease.acquire(connection, ROBINHOOD, "next", now=keeping.clock.now(), life=timedelta(minutes=2))

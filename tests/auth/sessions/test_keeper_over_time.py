@@ -10,13 +10,21 @@ import pytest
 from services.auth.sessions import lease, machine, store
 from services.auth.sessions.person import may_ask, notice_due
 from services.auth.sessions.session import State
-from services.contracts.auth import Broker, Flow, LoginFailed, LoginFailure, SessionExpiring, SessionRefreshed
+from services.contracts.auth import (
+    Broker,
+    CredentialKind,
+    Flow,
+    LoginFailed,
+    LoginFailure,
+    SessionExpiring,
+    SessionRefreshed,
+)
 from services.contracts.sessions import SessionView
 from services.venue.logins.customers import Decision, Factor
 from services.venue.logins.faults import Fault
 from tests.auth.sessions.keeping import NAMES, PASSWORD, Keeping
 from tests.auth.sessions.test_keeper import browser, log_in
-from tests.auth.support import SEED
+from tests.auth.support import OPERATOR, SEED
 from tests.fakes.clock import FakeClock
 
 ROBINHOOD, SCHWAB, IBKR = (NAMES[broker] for broker in (Broker.ROBINHOOD, Broker.SCHWAB, Broker.IBKR))
@@ -252,3 +260,37 @@ def test_refresh_when_the_broker_restricts_the_account_then_it_is_blocked(keepin
     assert view(keeping, Broker.ROBINHOOD).state == "blocked"
     failed = [fact.reason for fact in keeping.house.facts.facts if isinstance(fact, LoginFailed)]
     assert failed == [LoginFailure.ACCOUNT_RESTRICTED]
+
+
+def test_session_when_a_probe_shows_that_the_broker_ended_it_then_the_keeper_logs_in_anew(keeping: Keeping) -> None:
+    customer = keeping.robinhood()
+    log_in(keeping, Broker.ROBINHOOD)
+    customer.tokens.clear()
+    assert keeping.run(keeping.keeper.probe(ROBINHOOD)).valid is False
+    assert view(keeping, Broker.ROBINHOOD).state == "signed_out"
+    tick(keeping)
+    assert view(keeping, Broker.ROBINHOOD).usable
+    assert keeping.told()[2:] == ["session_ended", "login_started", "login_succeeded"]
+
+
+def test_accounts_when_one_cannot_be_kept_then_the_others_are_and_it_is_said_once(
+    keeping: Keeping, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeping.alpaca()
+    keeping.robinhood()
+    log_in(keeping, Broker.ALPACA)
+    log_in(keeping, Broker.ROBINHOOD)
+    keeping.house.vault.remove(NAMES[Broker.ALPACA], CredentialKind.API_KEY, actor=OPERATOR)
+    assert keeping.run(keeping.keeper.probe(ROBINHOOD)).valid
+    with keeping.house.database.transaction(durable=True) as connection:
+        now = keeping.clock.now()
+        held = lease.acquire(connection, NAMES[Broker.ALPACA], "test", now=now, life=timedelta(minutes=2))
+        lost = machine.advance(store.load(connection, NAMES[Broker.ALPACA], now), machine.SessionLost(now))
+        store.save(connection, held, lost)
+        lease.release(connection, held, now=now)
+    keeping.clock.advance(3 * 86_400)
+    tick(keeping)
+    tick(keeping)
+    assert view(keeping, Broker.ROBINHOOD).usable
+    assert [record.message for record in caplog.records if "cannot keep alpaca" in record.message] != []
+    assert len([record for record in caplog.records if "cannot keep" in record.message]) == 1
