@@ -304,7 +304,7 @@ AUTH_SESSION_EXPIRY = Metric(
 AUTH_LOGIN_DUE = Metric(
     "sightline_auth_login_due_timestamp_seconds",
     Kind.GAUGE,
-    "Unix time at which a session ends that does not renew itself, once that is near; 0 again after a login.",
+    "Unix time at which a person has to log the account in again; 0 for never, or not known yet.",
     (ACCOUNT,),
     service="auth",
 )

@@ -36,6 +36,7 @@ from services.auth.preflight.log_search import ConsoleLogSearch
 from services.auth.preflight.runner import Preflight
 from services.auth.preflight.table import Sights, standard_checks
 from services.auth.preflight.workers import Workers
+from services.auth.secret import Secret
 from services.auth.sessions.journal import Journal
 from services.auth.sessions.keeper import KeeperParts, SessionKeeper
 from services.auth.sessions.parts import LoginParts, TimedPauses
@@ -45,6 +46,7 @@ from services.auth.sessions_api import session_router
 from services.auth.settings import AuthSettings
 from services.auth.sms.correlator import SmsCorrelator
 from services.auth.sms.patterns import standard_patterns
+from services.auth.sms.side import SmsParts, SmsSide, TwilioOptions, sms_side
 from services.auth.totp.clock_offset import ClockWatch
 from services.auth.totp.issuer import CodeIssuer, StoppableWaiter
 from services.auth.vault.compared import ComparedSecrets
@@ -129,7 +131,7 @@ def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
     metrics.before_collecting(gauges.refresh)
     door = VaultDoor(house.vault, KeySources(settings), chassis.database, metrics)
     door.open_at_start()
-    keeper = _keeper(house)
+    keeper, sms = _keeper(house), _sms(house)
     verdict_key = read_private_key(settings.verdict_key.get_secret_value())
     signer = VerdictSigner(verdict_key, key_id_of(verdict_key), chassis.clock)
     return chassis.create_app(
@@ -140,9 +142,11 @@ def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
             session_router(keeper),
             preflight_router(_preflight(house, keeper, signer)),
             verdict_key_router(verdict_key),
+            *sms.routers,
         ],
         checks={"vault": BlockingCheck(door.check)},
-        background=[*_background(house, door), keeper.keep_alive],
+        open_paths=sms.open_paths,
+        background=[*_background(house, door), *sms.background, keeper.keep_alive],
     )
 
 
@@ -192,6 +196,25 @@ def _keeper(house: _House) -> SessionKeeper:
             login_due=login_due,
         )
     )
+
+
+def _sms(house: _House) -> SmsSide:
+    chassis, settings, options = house.chassis, house.chassis.settings, None
+    if settings.twilio_auth_token is not None:
+        options = TwilioOptions(
+            account_id=settings.twilio_account_id,
+            auth_token=Secret(settings.twilio_auth_token.get_secret_value()),
+            webhook_url=settings.sms_webhook_address,
+            api_url=settings.twilio_api_url,
+        )
+    parts = SmsParts(
+        inbox=house.inbox,
+        transactions=chassis.facts,
+        accounts=house.accounts,
+        metrics=chassis.telemetry.metrics,
+        clock=chassis.clock,
+    )
+    return sms_side(options, parts)
 
 
 def _logins(house: _House) -> dict[Broker, BrokerLogin]:

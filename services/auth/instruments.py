@@ -32,7 +32,6 @@ from telemetry.catalogue import (
     AUTH_CODE_WAIT,
     AUTH_FLOW_DURATION,
     AUTH_LOCKOUTS,
-    AUTH_LOGIN_DUE,
     AUTH_PREFLIGHT_FAILING,
     AUTH_SMS,
     AUTH_VAULT_SEALED,
@@ -60,7 +59,6 @@ _LOGINS = (
                 metric=AUTH_FLOW_DURATION, labels=_BY_METHOD, fixed={"outcome": "succeeded"}, value="duration_seconds"
             ),
         ),
-        gauges=(Measure(metric=AUTH_LOGIN_DUE, labels=_BY_ACCOUNT, value=0.0),),
     ),
     Instrument(
         event=LoginFailed,
@@ -99,8 +97,6 @@ _SESSIONS = (
         level="warning",
         message="the session of {subject} ends at {expires_at}, in {remaining_seconds} s",
         fields=("broker",),
-        # A refresh does not take it back: what nears its end is the time in which refreshes are possible.
-        gauges=(Measure(metric=AUTH_LOGIN_DUE, labels=_BY_ACCOUNT, value="expires_at"),),
     ),
     Instrument(
         event=SessionEnded, level="info", message="the session of {subject} is over: {reason}", fields=("broker",)

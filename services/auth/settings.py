@@ -53,6 +53,24 @@ class AuthSettings(ServiceSettings):
         default=(),
         description="Addresses whose Date header tells the time, beside those of the accounts' brokers.",
     )
+    twilio_account_id: str = Field(
+        default="AC" + "0" * 32,
+        pattern=r"^AC[0-9a-f]{32}$",
+        description="The Twilio account whose numbers receive codes. Default: the simulated one.",
+    )
+    twilio_auth_token: Annotated[SecretStr | None, SecretFile("twilio_auth_token")] = Field(
+        default=None, description="That account's auth token; without it no text message is taken in."
+    )
+    sms_webhook_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s#@]+$",
+        description="The SMS webhook's address, exactly as Twilio holds it. Default: its own port on this machine.",
+    )
+    twilio_api_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#@]+[^\s?#@/]$",
+        description="Where Twilio is asked for messages, https://api.twilio.com. Default: not asked.",
+    )
 
     @model_validator(mode="after")
     def _transit_is_whole(self) -> Self:
@@ -73,3 +91,8 @@ class AuthSettings(ServiceSettings):
     def console_base_url(self) -> str:
         """Where the console is called."""
         return self.console_url or f"http://127.0.0.1:{_CONSOLE_PORT + self.port_offset}"
+
+    @property
+    def sms_webhook_address(self) -> str:
+        """The address that Twilio signs."""
+        return self.sms_webhook_url or f"http://127.0.0.1:{self.default_port + self.port_offset}/sms/twilio"
