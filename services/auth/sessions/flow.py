@@ -1,5 +1,6 @@
 """One login, from its first submission to a session that a read-only call has confirmed, or to the reason why not."""
 
+import logging
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,6 +29,7 @@ from services.auth.totp.issuer import LONGEST_WAIT_SECONDS
 from services.contracts.auth import LoginFailure, LoginMethod
 
 USUAL_WAIT_SECONDS: Final = 900.0
+_log = logging.getLogger("services.auth.sessions")
 _PERSON_FAILED: Final = frozenset({LoginFailure.CODE_REFUSED, LoginFailure.APPROVAL_TIMED_OUT})
 
 
@@ -144,6 +146,7 @@ class LoginFlow:
         steps = self._steps
         self._parts.asked[self._account.name] = Asked(asked.instruction, asked.deadline, asked.takes_code)
         await steps.move(machine.Challenged(steps.now(), Challenge.APPROVAL))
+        _log.warning("%s waits for a person until %s", self._account.name, asked.deadline.isoformat(timespec="seconds"))
         with self._parts.span("auth.login.approval", self._account) as span:
             step = await (self._brought(asked) if asked.takes_code else self._watched(asked))
             span.set_attribute("sightline.outcome", type(step).__name__)
