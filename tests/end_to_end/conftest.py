@@ -29,6 +29,7 @@ _PORTS = {
     "console": 8700,
     "automation": 8710,
     "auth": 8720,
+    "venue": 8740,
     "prometheus": 9090,
     "alertmanager": 9093,
     "nats": 4222,
@@ -55,11 +56,14 @@ class Platform:
     port_offset: int
     environment: Mapping[str, str]
 
-    def run(self, *arguments: str, timeout_seconds: float = 90) -> subprocess.CompletedProcess[str]:
-        """Run `sightline` as the operator."""
+    def run(
+        self, *arguments: str, timeout_seconds: float = 90, lines: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `sightline` as the operator, who answers its questions with `lines`."""
         return subprocess.run(  # noqa: S603 -- our own command
             [str(SIGHTLINE), *arguments],
             env=dict(self.environment),
+            input="".join(f"{line}\n" for line in lines),
             capture_output=True,
             text=True,
             timeout=timeout_seconds,

@@ -168,7 +168,7 @@ def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(
 def test_service_when_it_reads_its_environment_then_it_takes_every_variable(
     settings_class: type[AuthSettings | AutomationSettings | ConsoleSettings], tmp_path: Path
 ) -> None:
-    for name in ("alertmanager_token", "slack_webhook_url", "nats_token", "verdict_key"):
+    for name in ("alertmanager_token", "slack_webhook_url", "nats_token", "verdict_key", "twilio_auth_token"):
         (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text("made-up-for-this-test")
     environment = {

@@ -91,6 +91,10 @@ AUTH = Component(
         "SIGHTLINE_VAULT_TRANSIT_TOKEN_FILE",
         "SIGHTLINE_VERDICT_KEY_FILE",
         "SIGHTLINE_CLOCK_URLS",
+        "SIGHTLINE_TWILIO_ACCOUNT_ID",
+        "SIGHTLINE_TWILIO_AUTH_TOKEN_FILE",
+        "SIGHTLINE_TWILIO_API_URL",
+        "SIGHTLINE_SMS_WEBHOOK_URL",
     ),
     ports={"auth": 8720},
     # A sealed vault is not ready, and that is for a person to change: the platform is up all the same.
@@ -100,6 +104,20 @@ AUTH = Component(
     scrape_port="auth",
     required=True,
     stop_seconds=20,
+)
+
+VENUE = Component(
+    name="venue",
+    purpose="simulated brokers",
+    source=PythonModule(module="services.venue"),
+    command=("{python}", "-m", "services.venue"),
+    ports={"venue": 8740},
+    ready="http://{host}:{port}/readyz",
+    depends_on=("loki", "tempo"),
+    service=True,
+    scrape_port="venue",
+    stop_seconds=20,
+    lost="brokers to try logins at",
 )
 
 ALERTMANAGER = Component(
@@ -256,4 +274,4 @@ GRAFANA = Component(
     lost="dashboards",
 )
 
-COMPONENTS = (NATS, MAIL, LOKI, TEMPO, AUTH, AUTOMATION, CONSOLE, ALERTMANAGER, PROMETHEUS, GRAFANA)
+COMPONENTS = (NATS, MAIL, LOKI, TEMPO, AUTH, VENUE, AUTOMATION, CONSOLE, ALERTMANAGER, PROMETHEUS, GRAFANA)

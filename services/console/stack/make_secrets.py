@@ -51,6 +51,7 @@ _GENERATED: Mapping[str, Callable[[], str]] = MappingProxyType(
         "postgres_password": _random,
         "vault_key": _wrapping_key,
         "verdict_key": _signing_key,
+        "twilio_auth_token": _random,
     }
 )
 
@@ -88,7 +89,7 @@ COMPOSE = (
         identities=True,
     ),
     # Beside the services' own: what opens the vault and signs verdicts is for auth alone.
-    Consumer(directory="auth", owner=(10001, 10001), files=("vault_key", "verdict_key")),
+    Consumer(directory="auth", owner=(10001, 10001), files=("vault_key", "verdict_key", "twilio_auth_token")),
     Consumer(directory="nats", owner=(0, 0), files=("authorization.conf",)),
 )
 
