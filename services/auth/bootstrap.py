@@ -47,6 +47,9 @@ from services.auth.settings import AuthSettings
 from services.auth.sms.correlator import SmsCorrelator
 from services.auth.sms.patterns import standard_patterns
 from services.auth.sms.side import SmsParts, SmsSide, TwilioOptions, sms_side
+from services.auth.sms.stages_api import stage_router
+from services.auth.sms.tracker import EVERY_SECONDS as STAGE_SECONDS
+from services.auth.sms.tracker import MfaTracker
 from services.auth.totp.clock_offset import ClockWatch
 from services.auth.totp.issuer import CodeIssuer, StoppableWaiter
 from services.auth.vault.compared import ComparedSecrets
@@ -142,6 +145,7 @@ def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
             session_router(keeper),
             preflight_router(_preflight(house, keeper, signer)),
             verdict_key_router(verdict_key),
+            stage_router(house.tracker),
             *sms.routers,
         ],
         checks={"vault": BlockingCheck(door.check)},
@@ -162,6 +166,7 @@ class _House:
         self.stopping = Flag()
         self.workers = Workers()
         self.vault = Vault(chassis.facts, chassis.database, chassis.clock)
+        self.tracker = MfaTracker(chassis.facts, chassis.database, self.accounts, chassis.clock)
         self.inbox = SmsCorrelator(standard_patterns(), chassis.clock, self.randomness)
         self.brokers = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
 
@@ -177,7 +182,7 @@ def _keeper(house: _House) -> SessionKeeper:
 
     login = LoginParts(
         logins=_logins(house),
-        journal=Journal(facts, database, house.vault, clock),
+        journal=Journal(facts, database, house.vault, clock, house.endpoints),
         issuer=CodeIssuer(house.vault, facts, clock, waiter=waiter, correction=house.watch),
         inbox=house.inbox,
         clock=clock,
@@ -273,6 +278,7 @@ def _background(house: _House, door: VaultDoor) -> list[Background]:
         partial(repeating, door.look, every_seconds=_UNSEAL_SECONDS, purpose="unseal the vault"),
         partial(repeating, anchor.look, every_seconds=ANCHOR_SECONDS, purpose="anchor the audit trail"),
         partial(repeating, clocks.look, every_seconds=CLOCK_SECONDS, purpose="compare clocks"),
+        partial(repeating, house.tracker.look, every_seconds=STAGE_SECONDS, purpose="note which seeds have logged in"),
     ]
 
 

@@ -47,6 +47,13 @@ class AccountList(_View):
     accounts: tuple[AccountView, ...]
 
 
+class StageView(_View):
+    """How far an account has moved from SMS to TOTP."""
+
+    account: str
+    stage: MfaStage
+
+
 class VaultView(_View):
     """How the vault stands; `reason` says why it is sealed, "" when it is not."""
 

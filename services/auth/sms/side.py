@@ -59,7 +59,7 @@ def sms_side(options: TwilioOptions | None, parts: SmsParts) -> SmsSide:
     """The SMS side of a service."""
     if options is None:
         return SmsSide()
-    receiver = SmsReceiver(parts.inbox, parts.transactions, parts.accounts)
+    receiver = SmsReceiver(parts.inbox, parts.transactions, parts.accounts, parts.clock)
     check = SignatureCheck(signature_maker(options.auth_token), options.webhook_url)
     webhook = SmsWebhook(check, options.account_id, receiver, parts.metrics, parts.clock)
     background = [] if options.api_url is None else [_polling(options, options.api_url, parts, receiver)]

@@ -13,7 +13,7 @@ from services.console.commands.calling import call
 from services.console.commands.context import operator_of
 from services.console.commands.render import Cell, columns, header
 from services.contracts.auth import Broker, CredentialKind
-from services.contracts.auth_views import AccountList, VaultView
+from services.contracts.auth_views import AccountList, StageView, VaultView
 from services.contracts.sessions import SessionList, SessionView
 from services.contracts.verdict import Environment
 
@@ -28,7 +28,20 @@ _Account = Annotated[str, typer.Argument(help="The account's name, such as robin
 def make_app() -> typer.Typer:
     """The group of commands."""
     app = typer.Typer(no_args_is_help=True, help="Accounts, their secrets and their logins.")
-    for command in (add, listing, reveal, rotate, step_up, fix_permissions, unseal, login, code, unblock, report):
+    for command in (
+        add,
+        listing,
+        reveal,
+        rotate,
+        step_up,
+        fix_permissions,
+        unseal,
+        login,
+        code,
+        unblock,
+        sms_removed,
+        report,
+    ):
         app.command(name=_NAMES.get(command.__name__, command.__name__.replace("_", "-")))(command)
     return app
 
@@ -147,6 +160,13 @@ def unblock(context: typer.Context, account: _Account) -> None:
     operator = operator_of(context)
     answer = call(operator, "auth", "POST", f"/sessions/{quote(account, safe='')}/unblock")
     operator.out.print(Text(_told(SessionView.model_validate_json(answer.content))), soft_wrap=True)
+
+
+def sms_removed(context: typer.Context, account: _Account) -> None:
+    """Say that the broker sends this account no text messages any more. Refused until its seed has logged in."""
+    operator = operator_of(context)
+    answer = call(operator, "auth", "POST", f"/accounts/{quote(account, safe='')}/sms-removed")
+    operator.progress.note(f"{account} has reached {StageView.model_validate_json(answer.content).stage}")
 
 
 def report(context: typer.Context) -> None:

@@ -85,7 +85,7 @@ class SmsHouse:
     def restart(self) -> None:
         """Forget what is only in memory."""
         self.correlator = SmsCorrelator(standard_patterns(), self.clock, SystemRandomness())
-        self.receiver = SmsReceiver(self.correlator, self.facts, self.accounts)
+        self.receiver = SmsReceiver(self.correlator, self.facts, self.accounts, self.clock)
         check = SignatureCheck(PlainSignatureMaker(AUTH_TOKEN), PUBLIC_URL)
         webhook = SmsWebhook(check, TWILIO_ACCOUNT, self.receiver, self.telemetry.metrics, self.clock)
         web = Web(self.directory, self.telemetry, clock=self.clock)

@@ -5,7 +5,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from services.auth.accounts import Account, MfaMethod
+from services.auth.bootstrap import open_operations
 from services.auth.secret import Secret
+from services.contracts.auth import AccountId, Broker
+from services.contracts.verdict import Environment
 from services.kit.secret_files import write_new_secret
 from services.kit.settings import SettingsError
 from tests.auth.service import AuthHome
@@ -62,3 +66,19 @@ def test_settings_when_one_has_another_form_then_the_service_does_not_start(
 ) -> None:
     with pytest.raises(SettingsError, match=name):
         home.settings(**{name: value})
+
+
+def test_stage_when_an_operator_says_it_too_early_then_refused_with_what_comes_first(home: AuthHome) -> None:
+    registered = Account(
+        AccountId("robin"), Broker.ROBINHOOD, Environment.PAPER, MfaMethod.SMS, "https://api.robinhood.com"
+    )
+    with home.app() as app:
+        with open_operations(home.settings(), actor="test") as operations:
+            operations.unlock()
+            operations.register(registered)
+        answer = home.client(app).post("/accounts/robin/sms-removed")
+        unknown = home.client(app).post("/accounts/nobody/sms-removed")
+        stranger = home.client(app, "stranger").post("/accounts/robin/sms-removed")
+    assert (answer.status_code, answer.json()["code"]) == (409, "mfa_stage_order")
+    assert "totp_pending" in answer.json()["detail"]
+    assert (unknown.status_code, stranger.status_code) == (404, 403)
