@@ -13,6 +13,7 @@ from sqlalchemy import delete, text, update
 
 from services.auth.errors import EnrolmentError, SealedError
 from services.auth.logins.port import ProbeResult
+from services.auth.preflight import device_hosts
 from services.auth.preflight.adapters import EmittedTelemetry, StoredAccountState, VaultStore
 from services.auth.preflight.broker_access import LiveBroker, VenueAwayError
 from services.auth.preflight.endpoints import EndpointForeignError, EndpointTable
@@ -148,6 +149,13 @@ def test_device_when_the_database_is_carried_to_another_host_then_it_is_noticed_
     house.vault.put(ACCOUNT, CredentialKind.DEVICE_TOKEN, Secret(DEVICE), actor=OPERATOR)
     second = [asyncio.run(state.device(ACCOUNT)) for state in (there, here)]
     assert [device is not None and device.same_host for device in second] == [True, False]
+
+
+def test_device_when_two_hosts_see_a_token_first_at_once_then_the_first_to_note_it_counts(house: House) -> None:
+    with house.database.transaction() as connection:
+        for host in ("first", "second"):
+            device_hosts.note(connection, ACCOUNT, 1, host)
+        assert device_hosts.host_of(connection, ACCOUNT, 1) == "first"
 
 
 @pytest.mark.parametrize(("token", "fits"), [(DEVICE, True), ("device", False), (DEVICE + "0", False)])

@@ -239,6 +239,14 @@ def test_preflight_when_a_check_raises_then_it_fails_without_the_errors_text(
     assert "canary" not in report.results[0].why + caplog.text
 
 
+def test_preflight_when_a_check_is_cancelled_from_inside_then_it_fails_and_the_others_count(desk: Desk) -> None:
+    async def cancelled() -> Finding:
+        raise asyncio.CancelledError
+
+    report = desk.run(Scripted(cancelled), WELL)
+    assert [result.outcome for result in report.results] == [Outcome.FAIL, Outcome.PASS]
+
+
 def test_preflight_when_a_check_meets_one_of_our_errors_then_it_says_what_that_says(desk: Desk) -> None:
     report = desk.run(Scripted(_raise(SealedError())), WELL)
     assert "The vault is sealed: Unseal it with" in report.results[0].why
