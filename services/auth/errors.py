@@ -171,6 +171,8 @@ class EnrolmentFault(StrEnum):
     BAD_PARAMETER = "bad_parameter"
     BAD_PAYLOAD = "bad_payload"
     CODE_DIFFERS = "code_differs"
+    NO_QR_READER = "no_qr_reader"
+    NO_QR_CODE = "no_qr_code"
 
 
 _ENROLMENT_REMEDIES: Mapping[EnrolmentFault, str] = {
@@ -183,6 +185,8 @@ _ENROLMENT_REMEDIES: Mapping[EnrolmentFault, str] = {
     EnrolmentFault.SEED_TOO_SHORT: "The seed has fewer than 80 bits. Ask the broker for a new one.",
     EnrolmentFault.BAD_PARAMETER: "A parameter is doubled, or not one that codes can be computed with.",
     EnrolmentFault.BAD_PAYLOAD: "The authenticator's export is damaged. Export it again.",
+    EnrolmentFault.NO_QR_READER: "Install the reader of pictures with `pip install sightline[qr]`.",
+    EnrolmentFault.NO_QR_CODE: "No QR code is found in the picture. Take one that shows the whole code, and sharp.",
     EnrolmentFault.CODE_DIFFERS: (
         "The confirming code is not this seed's code now. Check the clock, wait for the next code and give that one."
     ),

@@ -69,7 +69,8 @@ def add(  # noqa: PLR0913 -- each parameter is one of the command's options
     ] = None,
     secret: Annotated[list[CredentialKind] | None, typer.Option(help="Kind of a secret to store; asked for.")] = None,
     seed_file: Annotated[
-        Path | None, typer.Option(help="File with an otpauth address or an authenticator's export; - for stdin.")
+        Path | None,
+        typer.Option(help="An otpauth address, an authenticator's export or a picture of its QR code; - for stdin."),
     ] = None,
 ) -> None:
     """Register an account, change it, or store secrets for it. Secrets are asked for, or read from standard input."""

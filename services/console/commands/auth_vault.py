@@ -12,7 +12,7 @@ from rich.text import Text
 
 from services.auth.accounts import Account, MfaMethod, NoSuchAccountError
 from services.auth.bootstrap import open_operations, private_paths
-from services.auth.enrolment import reading
+from services.auth.enrolment import qr, reading
 from services.auth.enrolment.offers import SeedOffer
 from services.auth.operations import Operations
 from services.auth.preflight.endpoints import ENDPOINTS
@@ -242,8 +242,12 @@ def _pairs(data: Sequence[str]) -> dict[str, str]:
 
 
 def _offers(seed_file: Path) -> list[SeedOffer]:
-    # One line of standard input: the confirming code stands on the next.
-    return reading.read_bytes(sys.stdin.readline().encode()) if str(seed_file) == "-" else reading.read_file(seed_file)
+    if str(seed_file) == "-":
+        # One line of standard input: the confirming code stands on the next.
+        return reading.read_bytes(sys.stdin.readline().encode())
+    if qr.is_picture(seed_file):
+        return qr.read_picture(seed_file, qr.InstalledReader())
+    return reading.read_file(seed_file)
 
 
 def _chosen(offers: Sequence[SeedOffer]) -> SeedOffer:
