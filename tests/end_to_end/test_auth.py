@@ -144,3 +144,18 @@ def test_logs_when_read_after_the_logins_then_no_secret_is_in_them(
     told = well(platform, "logs", "--since", "1h", "--limit", "2000")
     assert "by-sms" in told
     assert [secret for secret in (*by_sms.secrets, *by_totp.secrets) if secret in told] == []
+
+
+def test_stage_when_a_seed_has_logged_in_then_it_is_verified_and_an_operator_says_the_rest(
+    platform: Platform, by_totp: LoggedIn
+) -> None:
+    def verified() -> bool:
+        return any(
+            by_totp.account in line and "totp_verified" in line
+            for line in well(platform, "auth", "report").splitlines()
+        )
+
+    eventually(verified, within_seconds=20, what="stage totp_verified")
+    done = platform.run("auth", "sms-removed", by_totp.account)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"{by_totp.account} .*sms_removed", well(platform, "auth", "report"))
