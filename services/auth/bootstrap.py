@@ -18,6 +18,7 @@ from services.auth.api import account_router, vault_router
 from services.auth.clock_keeping import EVERY_SECONDS as CLOCK_SECONDS
 from services.auth.clock_keeping import ClockKeeping
 from services.auth.door import VaultDoor
+from services.auth.gateway_trust import trusting
 from services.auth.gauges import AccountGauges, AccountLabels
 from services.auth.instruments import TABLE
 from services.auth.key_sources import KeySources
@@ -169,6 +170,13 @@ class _House:
         self.tracker = MfaTracker(chassis.facts, chassis.database, self.accounts, chassis.clock)
         self.inbox = SmsCorrelator(standard_patterns(), chassis.clock, self.randomness)
         self.brokers = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+        # A client of its own: what is trusted at the gateway on this machine is trusted nowhere else.
+        self.gateway = httpx.AsyncClient(
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            trust_env=False,
+            verify=trusting(chassis.settings.ibkr_ca_file),
+        )
 
 
 def _keeper(house: _House) -> SessionKeeper:
@@ -227,7 +235,7 @@ def _logins(house: _House) -> dict[Broker, BrokerLogin]:
     return {
         Broker.ALPACA: AlpacaLogin(wire),
         Broker.SCHWAB: SchwabLogin(wire, clock, house.randomness),
-        Broker.IBKR: IbkrLogin(wire, clock),
+        Broker.IBKR: IbkrLogin(Wire(house.gateway, clock), clock),
         Broker.ROBINHOOD: RobinhoodLogin(wire, clock, house.randomness),
     }
 
@@ -290,6 +298,7 @@ async def _closing(house: _House, client: httpx.Client) -> AsyncIterator[None]:
         house.stopping.set()  # whoever waits for a code's time step goes home
         house.workers.close()
         await house.brokers.aclose()
+        await house.gateway.aclose()
         await asyncio.to_thread(client.close)
 
 

@@ -18,7 +18,7 @@ LONGEST_LIFE: Final = timedelta(minutes=5)
 class NoSessionError(AuthError):
     """The account has no session with which calls could be made."""
 
-    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    status_code = HTTPStatus.CONFLICT
     code = "no_session"
     title = "The account is not logged in"
 

@@ -57,7 +57,7 @@ def session_router(keeper: SessionKeeper) -> APIRouter:
     @router.get(
         "/leases/{account}",
         dependencies=[Depends(require_scope("auth:lease")), Depends(rate_limit("leases", _LEASES))],
-        responses=problem_responses(404),
+        responses=problem_responses(404, 409),
     )
     async def lease(account: AccountPath) -> LeaseGrant:
         """The headers that carry the session, for five minutes at most. Keep them in memory only."""

@@ -72,6 +72,11 @@ class AuthSettings(ServiceSettings):
         description="Where Twilio is asked for messages, https://api.twilio.com. Default: not asked.",
     )
 
+    ibkr_ca_file: Path | None = Field(
+        default=None,
+        description="Certificate (PEM) to trust at Interactive Brokers' gateway, which signs its own.",
+    )
+
     @model_validator(mode="after")
     def _transit_is_whole(self) -> Self:
         if self.vault_key_source == "vault_transit" and (

@@ -78,7 +78,10 @@ class Problems:
         return _problem_of(error, errors)
 
     def _told(self, error: SightlineError) -> Response:
-        if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            # Foreseen, and told in words: where it was raised does not matter.
+            _log.warning("request failed: %s: %s", error.code, error.detail)
+        elif error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("request failed: %s", error.code, exc_info=error)
         return _problem_of(error, None)
 
