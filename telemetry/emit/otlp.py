@@ -46,7 +46,7 @@ class OtlpSpanSink:
         self, base_url: str, resource: Mapping[str, AttributeValue], on_partial: Callable[[int], None]
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/v1/traces"
-        self._resource = Resource(dict(resource))
+        self._resource = _ProcessResource(dict(resource))
         self._on_partial = on_partial
         self._open()
 
@@ -68,6 +68,20 @@ class OtlpSpanSink:
         self._session = _NotingSession()
         self._exporter = OTLPSpanExporter(self._url, timeout=sum(_TIMEOUTS_SECONDS), session=self._session)
         self._process_id = os.getpid()
+
+
+class _ProcessResource(Resource):
+    """The one resource of this process, known by its identity.
+
+    The exporter groups spans by their resource, and the SDK's own hash writes all attributes out as JSON for each
+    span: a fifth of the time of encoding.
+    """
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class _NotedError(Exception):
