@@ -34,7 +34,9 @@ def part_table(repetitions: int) -> str:
     with tracer.start_as_current_span("work"):
         in_span = _best(counter.inc, repetitions)
     rows.append(("counter in a sampled span, with its exemplar: `inc()`", f"{in_span:.2f} us"))
-    rows.append(("span, start to end, with the worker's share up to the sink", f"{_span(tracer, pipeline, repetitions):.1f} us"))
+    rows.append(
+        ("span, start to end, with the worker's share up to the sink", f"{_span(tracer, pipeline, repetitions):.1f} us")
+    )
     pipeline.close(10)
     page = _best(lambda: metrics.exposition("application/openmetrics-text"), 20)
     lines = metrics.exposition("")[0].count(b"\n")

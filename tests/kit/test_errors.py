@@ -79,12 +79,14 @@ def test_answer_when_an_error_tells_no_detail_then_the_title_stands_for_it(probl
     assert body_of(problems.answer(NotFoundError()))["detail"] == "There is no such thing."
 
 
-def test_answer_when_something_is_away_then_it_is_503_and_logged(
+def test_answer_when_something_is_away_then_it_is_503_and_logged_in_words_without_a_traceback(
     problems: Problems, caplog: pytest.LogCaptureFixture
 ) -> None:
     response = problems.answer(UnavailableError("The broker is closed; try at nine."))
     assert (response.status_code, body_of(response)["code"]) == (503, "unavailable")
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert "The broker is closed" in record.getMessage()
 
 
 def test_answer_when_the_framework_raises_then_its_own_words_are_not_passed_on(problems: Problems) -> None:
