@@ -172,6 +172,8 @@ def _as_text(value: object) -> str:
         return str(value.value)
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, float):
+        return f"{value:.6g}"  # a measurement: more digits are noise, and who reads the log has to skip them
     return "" if value is None else str(value)
 
 

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contracts.events import Event
 from services.kit.instruments import Instrument, InstrumentError, Instruments, Measure
 from telemetry.catalogue import ALERTS_RECEIVED, EVENT_LAG, EVENTS_RECORDED, OUTBOX_OLDEST
 from tests.kit.ledger import TABLE, BookClosed, EntryPosted, PageTorn
@@ -111,3 +113,17 @@ def test_state_when_value_is_no_number_then_refused_before_anything_is_written()
     table = (_row(gauges=(Measure(metric=OUTBOX_OLDEST, value="severity"),)),)
     with pytest.raises(InstrumentError, match="no number"):
         Instruments(table).statement(EntryPosted(subject="b1", number=7))
+
+
+class MeasuredEvent(Event):
+    event_type: ClassVar[str] = "ledger.page_measured"
+
+    seconds: float
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.03349006200005533, "0.0334901"), (300.0, "300"), (0.5, "0.5"), (1234567.0, "1.23457e+06")]
+)
+def test_state_when_a_value_is_a_measurement_then_the_line_shows_six_digits(seconds: float, shown: str) -> None:
+    table = Instruments([Instrument(event=MeasuredEvent, level="info", message="took {seconds} s")])
+    assert table.statement(MeasuredEvent(subject="page-1", seconds=seconds)).message == f"took {shown} s"
