@@ -1,13 +1,18 @@
 """What every test can count on: real programs by name, free ports, no accidental network."""
 
+import logging
 import os
+import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+
+_PORTS_BELOW_EPHEMERAL = range(12_000, 32_000)
 
 
 def pytest_configure() -> None:
@@ -27,14 +32,40 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(message)
 
 
+@pytest.fixture(autouse=True)
+def log_levels_as_found() -> Iterator[None]:
+    """Put every logger's level back: logging is global, and a server or service under test sets levels of its own."""
+    before = _levels()
+    yield
+    for name, level in _levels().items():
+        found = before.get(name, logging.NOTSET)
+        if level != found:
+            logging.getLogger(name or None).setLevel(found)
+
+
+def _levels() -> dict[str, int]:
+    known = logging.Logger.manager.loggerDict.items()
+    levels = {name: logger.level for name, logger in known if isinstance(logger, logging.Logger)}
+    return {"": logging.getLogger().level, **levels}
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """A port of 127.0.0.1 that was free a moment ago, for programs that cannot bind port 0 themselves."""
+    """A port of 127.0.0.1 that was free a moment ago, for programs that cannot bind port 0 themselves.
+
+    Below those that the system gives to outgoing connections and to whoever binds port 0: one of those could be taken
+    by a neighbour before the program gets to it.
+    """
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
+        for _ in range(100):
+            port = _PORTS_BELOW_EPHEMERAL.start + secrets.randbelow(len(_PORTS_BELOW_EPHEMERAL))
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+        pytest.fail("no free port of 127.0.0.1 found")
 
     return find

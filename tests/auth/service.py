@@ -45,7 +45,9 @@ class AuthHome:
         self.environ = {
             "SIGHTLINE_DATA_DIR": str(self.directory / "var"),
             "SIGHTLINE_SECRETS_DIR": str(self.secrets_dir),
+            # Nothing listens there: a platform that runs on this machine is not for tests to call.
             "SIGHTLINE_NATS_URL": "nats://127.0.0.1:1",
+            "SIGHTLINE_CONSOLE_URL": "http://127.0.0.1:1",
             "SIGHTLINE_PORT": "0",
             "SIGHTLINE_CONSOLE": "off",
             **self.environ,

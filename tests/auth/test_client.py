@@ -14,7 +14,7 @@ from services.auth.bootstrap import open_operations
 from services.clients.auth import AuthClient
 from services.contracts.auth import AccountId, Broker
 from services.contracts.verdict import Environment, SettingsDigest
-from services.kit.http_client import RemoteError, RemoteUnavailableError, ServiceClient
+from services.kit.http_client import RemoteError, ServiceClient
 from telemetry.emit.metrics import Metrics
 from tests.auth.service import AuthHome
 from tests.kit.conftest import _TelemetryClock
@@ -74,9 +74,11 @@ def test_revoke_when_asked_then_its_moment_comes_back(home: AuthHome) -> None:
     assert ask(home, lambda auth: auth.revoke(NAME, "a test")).account == NAME
 
 
-def test_lease_when_the_account_is_not_logged_in_then_there_is_none_for_now(home: AuthHome) -> None:
-    with pytest.raises(RemoteUnavailableError):
+def test_lease_when_the_account_is_not_logged_in_then_the_problem_says_so(home: AuthHome) -> None:
+    with pytest.raises(RemoteError) as refused:
         ask(home, lambda auth: auth.lease(NAME))
+    assert refused.value.problem is not None
+    assert (refused.value.status, refused.value.problem.code) == (409, "no_session")
 
 
 def test_login_when_the_credential_is_missing_then_the_problem_is_told(home: AuthHome) -> None:

@@ -89,7 +89,7 @@ class Platform:
 
 def _free_offset() -> int:
     for _ in range(50):
-        offset = 20_000 + secrets.randbelow(30_000)
+        offset = 11_000 + secrets.randbelow(11_000)  # below the ports of outgoing connections
         probes = []
         try:
             for port in (*_PORTS.values(), 8222, 8025):

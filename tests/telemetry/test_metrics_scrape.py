@@ -77,8 +77,8 @@ def polled(ask: Callable[[], list[dict[str, Any]]], timeout_seconds: float = 20.
         try:
             if answer := ask():
                 return answer
-        except httpx.TransportError:
-            pass  # it does not listen yet
+        except (httpx.TransportError, ValueError):
+            pass  # it does not listen yet, or says in words that it is not ready
         time.sleep(0.05)
     return []
 
