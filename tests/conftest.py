@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-
 _PORTS_BELOW_EPHEMERAL = range(12_000, 32_000)
 
 
