@@ -251,7 +251,9 @@ def _preflight(house: _House, keeper: SessionKeeper, signer: VerdictSigner) -> P
         state=StoredAccountState(
             house.vault, transactions=facts, readings=database, clock=clock, workers=workers, host=_host()
         ),
-        broker=LiveBroker(house.brokers, house.endpoints, keeper.probe, clock),
+        broker=LiveBroker(
+            house.brokers, house.endpoints, keeper.probe, clock, own_clients={Broker.IBKR: house.gateway}
+        ),
         telemetry=EmittedTelemetry(metrics, clock, workers),
         logs=ConsoleLogSearch(console, clock),
         endpoints=house.endpoints,

@@ -1,9 +1,10 @@
 """What an account's broker says, asked without changing anything there and only at an address that is its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
@@ -14,7 +15,7 @@ from services.auth.logins.port import ProbeResult
 from services.auth.preflight.endpoints import EndpointTable
 from services.auth.totp.clock_offset import ClockOffset, DateSample, estimate
 from services.auth.totp.date_source import sample_of
-from services.contracts.auth import AccountId
+from services.contracts.auth import AccountId, Broker
 from services.kit.clock import Clock
 
 LONGEST_CALL_SECONDS: Final = 2.0
@@ -47,10 +48,20 @@ class LiveBroker:
         endpoints: Nothing is sent to an address that it does not allow.
         probe: Makes a read-only call with the account's session; the session keeper does.
         clock: Against which the broker's clock is held.
+        own_clients: Of brokers that need another client, such as one that trusts a gateway's certificate.
     """
 
-    def __init__(self, client: httpx.AsyncClient, endpoints: EndpointTable, probe: Probe, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        endpoints: EndpointTable,
+        probe: Probe,
+        clock: Clock,
+        *,
+        own_clients: Mapping[Broker, httpx.AsyncClient] = MappingProxyType({}),
+    ) -> None:
         self._client = client
+        self._own_clients = own_clients
         self._endpoints = endpoints
         self._probe = probe
         self._clock = clock
@@ -70,13 +81,14 @@ class LiveBroker:
 
     async def _hear(self, account: Account) -> _Heard:
         self._endpoints.require(account)
-        heard: _Heard = await self._shared("head", account.name, lambda: self._ask(account.base_url))
+        heard: _Heard = await self._shared("head", account.name, lambda: self._ask(account))
         return heard
 
-    async def _ask(self, url: str) -> _Heard:
+    async def _ask(self, account: Account) -> _Heard:
+        client = self._own_clients.get(account.broker, self._client)
         sent_at, started = self._clock.now().timestamp(), self._clock.monotonic()
         try:
-            answer = await self._client.head(url, headers={"cache-control": "no-cache"})
+            answer = await client.head(account.base_url, headers={"cache-control": "no-cache"})
         except httpx.HTTPError:
             # Not chained: the text of a transport's error is nobody's business.
             raise VenueAwayError from None

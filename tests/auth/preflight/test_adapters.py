@@ -216,6 +216,20 @@ def test_broker_when_it_answers_without_a_date_then_the_offset_is_unknown(clock:
     assert asyncio.run(broker.clock_offset(PAPER)).status is ClockStatus.UNKNOWN
 
 
+def test_broker_when_it_needs_a_client_of_its_own_then_that_one_asks(clock: FakeClock) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("its certificate is not known here")
+
+    usual = httpx.AsyncClient(transport=httpx.MockTransport(refuse))
+    own = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204)))
+
+    async def probe(_name: AccountId) -> ProbeResult:
+        return ProbeResult(valid=True)
+
+    broker = LiveBroker(usual, EndpointTable(), probe, clock, own_clients={PAPER.broker: own})
+    assert asyncio.run(broker.status(PAPER)) == 204
+
+
 def test_broker_when_two_checks_ask_at_once_then_it_is_asked_once_and_again_later(clock: FakeClock) -> None:
     asked: list[httpx.Request] = []
     probes: list[AccountId] = []
