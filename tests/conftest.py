@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -15,10 +16,13 @@ _PORTS_BELOW_EPHEMERAL = range(12_000, 32_000)
 
 
 def pytest_configure() -> None:
-    """Debian keeps Postgres' server programs, and the virtual environment its own, off the PATH."""
+    """Put Debian's Postgres and the environment's own programs on the PATH; let Ctrl-C reach what tests start."""
     beside = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     beside.append(str(Path(sys.executable).parent))
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *beside])
+    # A shell that starts a command in the background has it ignore Ctrl-C, and its children with it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
