@@ -162,7 +162,7 @@ class _House:
         self.chassis = chassis
         self.accounts = Accounts(AccountLabels(chassis.telemetry.metrics).learn)
         self.watch = ClockWatch()
-        self.endpoints = EndpointTable()
+        self.endpoints = EndpointTable(simulator_hosts=frozenset(chassis.settings.simulator_hosts))
         self.randomness = SystemRandomness()
         self.stopping = Flag()
         self.workers = Workers()

@@ -53,6 +53,10 @@ class AuthSettings(ServiceSettings):
         default=(),
         description="Addresses whose Date header tells the time, beside those of the accounts' brokers.",
     )
+    simulator_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")], ...] = Field(
+        default=(),
+        description="Hosts beside this machine where a simulator may stand for a broker, in paper trading only.",
+    )
     twilio_account_id: str = Field(
         default="AC" + "0" * 32,
         pattern=r"^AC[0-9a-f]{32}$",

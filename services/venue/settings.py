@@ -17,6 +17,11 @@ class VenueSettings(ServiceSettings):
     service_name: ClassVar[str] = "venue"
     default_port: ClassVar[int] = 8740
 
+    own_network: bool = Field(
+        default=False,
+        description="The process has a network of its own, a container's, whose port this machine publishes on its "
+        "loopback interface alone; only then may it listen on other addresses.",
+    )
     sms_webhook_url: str | None = Field(
         default=None, description="Where text messages are delivered. Default: the auth service's webhook."
     )
@@ -26,7 +31,7 @@ class VenueSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _only_here(self) -> Self:
-        if self.host != "localhost" and not _is_loopback(self.host):
+        if not (self.own_network or self.host == "localhost" or _is_loopback(self.host)):
             raise ValueError("SIGHTLINE_HOST: simulated brokers ask nobody who they are; listen on 127.0.0.1")
         return self
 

@@ -1,5 +1,6 @@
 """docker-compose.yml, Dockerfile and what they mount. No Docker engine is needed to hold them to this."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from services.auth.settings import AuthSettings
 from services.automation.settings import AutomationSettings
 from services.console.settings import ConsoleSettings
 from services.kit.settings import load as load_settings
+from services.venue.settings import VenueSettings
 from tests.stack.alerting import free_port, get_json, running
 from tests.stack.stackfiles import ROOT, load, run_tool, scrape_targets
 
@@ -121,17 +123,18 @@ def test_secrets_when_mounted_then_each_consumer_sees_its_own_alone() -> None:
         "console": "secrets-services",
         "automation": "secrets-services",
         "auth": "secrets-services",
+        "venue": "secrets-services",
         "databases": "secrets-postgres",
         **{name: f"secrets-{name}" for name in ("alertmanager", "grafana", "nats", "postgres")},
     }
     for name, service in SERVICES.items():
         seen = {(source, mode) for source, _, mode in _mounts(service) if source.startswith("secrets-")}
         if name == "secrets":
-            assert seen == {(volume, "rw") for volume in {*own.values(), "secrets-auth"}}
+            assert seen == {(volume, "rw") for volume in {*own.values(), "secrets-auth", "secrets-venue"}}
         else:
-            # What opens the vault is auth's alone, and a rotation writes it.
-            vault = {("secrets-auth", "rw")} if name == "auth" else set()
-            assert seen == ({(own[name], "ro")} if name in own else set()) | vault
+            # What opens the vault is auth's alone, and a rotation writes it. The venue signs what auth takes in.
+            more = {"auth": {("secrets-auth", "rw")}, "venue": {("secrets-venue", "ro")}}.get(name, set())
+            assert seen == ({(own[name], "ro")} if name in own else set()) | more
 
 
 def test_secrets_when_consumed_then_the_consumer_waits_until_they_are_made() -> None:
@@ -155,7 +158,9 @@ def test_environment_when_it_speaks_of_a_secret_then_it_names_a_file() -> None:
                 assert variable.endswith(("_FILE", "_DIR"))
 
 
-@pytest.mark.parametrize(("service", "port"), [("console", 8700), ("automation", 8710), ("auth", 8720)])
+@pytest.mark.parametrize(
+    ("service", "port"), [("console", 8700), ("automation", 8710), ("auth", 8720), ("venue", 8740)]
+)
 def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(service: str, port: int) -> None:
     assert SERVICES[service]["environment"]["SIGHTLINE_PORT"] == str(port)
     assert SERVICES[service]["ports"] == [f"127.0.0.1:{port}:{port}"]
@@ -163,21 +168,30 @@ def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(
 
 
 @pytest.mark.parametrize(
-    "settings_class", [AuthSettings, AutomationSettings, ConsoleSettings], ids=lambda cls: cls.service_name
+    "settings_class",
+    [AuthSettings, AutomationSettings, ConsoleSettings, VenueSettings],
+    ids=lambda cls: cls.service_name,
 )
 def test_service_when_it_reads_its_environment_then_it_takes_every_variable(
-    settings_class: type[AuthSettings | AutomationSettings | ConsoleSettings], tmp_path: Path
+    settings_class: type[AuthSettings | AutomationSettings | ConsoleSettings | VenueSettings], tmp_path: Path
 ) -> None:
     for name in ("alertmanager_token", "slack_webhook_url", "nats_token", "verdict_key", "twilio_auth_token"):
         (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text("made-up-for-this-test")
     environment = {
-        name: re.sub(r"^/run/sightline(-auth)?", str(tmp_path), str(value))
+        name: re.sub(r"^/run/sightline(-auth|-venue)?", str(tmp_path), str(value))
         for name, value in SERVICES[settings_class.service_name]["environment"].items()
     }
     settings = load_settings(settings_class, environment)
     assert str(settings.port) == environment["SIGHTLINE_PORT"]
     assert settings.loki_url == "http://loki:3100"
+
+
+def test_simulated_brokers_when_asked_from_auths_container_then_they_are_allowed_and_their_messages_taken() -> None:
+    auth, venue = SERVICES["auth"]["environment"], SERVICES["venue"]["environment"]
+    assert json.loads(auth["SIGHTLINE_SIMULATOR_HOSTS"]) == ["venue"]
+    assert auth["SIGHTLINE_SMS_WEBHOOK_URL"] == venue["SIGHTLINE_SMS_WEBHOOK_URL"]
+    assert venue["SIGHTLINE_SMS_WEBHOOK_URL"].startswith(f"http://auth:{auth['SIGHTLINE_PORT']}/")
 
 
 def test_scrape_targets_when_resolved_then_each_is_a_service_of_the_stack() -> None:

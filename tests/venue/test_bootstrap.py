@@ -51,6 +51,13 @@ def test_venue_when_told_to_listen_elsewhere_then_it_refuses(tmp_path: Path, hos
         _settings(tmp_path, SIGHTLINE_HOST=host)
 
 
+def test_venue_when_it_has_a_network_of_its_own_then_it_may_listen_on_all_of_it(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, SIGHTLINE_HOST="0.0.0.0", SIGHTLINE_OWN_NETWORK="true")  # noqa: S104 -- a container's
+    assert settings.host == "0.0.0.0"  # noqa: S104 -- the same
+    with pytest.raises(SettingsError, match="listen on 127"):
+        _settings(tmp_path, SIGHTLINE_HOST="0.0.0.0", SIGHTLINE_OWN_NETWORK="false")  # noqa: S104 -- the same
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_venue_when_told_to_listen_here_then_it_does(tmp_path: Path, host: str) -> None:
     assert _settings(tmp_path, SIGHTLINE_HOST=host).listen_port == 8740

@@ -90,6 +90,8 @@ COMPOSE = (
     ),
     # Beside the services' own: what opens the vault and signs verdicts is for auth alone.
     Consumer(directory="auth", owner=(10001, 10001), files=("vault_key", "verdict_key", "twilio_auth_token")),
+    # The simulated brokers sign text messages as auth expects them.
+    Consumer(directory="venue", owner=(10001, 10001), files=("twilio_auth_token",)),
     Consumer(directory="nats", owner=(0, 0), files=("authorization.conf",)),
 )
 
