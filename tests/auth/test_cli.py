@@ -8,9 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.console.cli import build
+from services.console.stack.inventory import COMPONENTS
 from services.kit.clock import SystemClock
 from services.kit.errors import SightlineError
 from tests.auth.service import AuthHome
+from tests.kit.running import started
+from tests.stack.native_parts import component
 
 SECRET = "canary-hunter2-5520"
 STEP_UP = "a step-up passphrase"
@@ -25,9 +28,10 @@ class Cli:
         self.home = home
         kept = ("SIGHTLINE_DATA_DIR", "SIGHTLINE_SECRETS_DIR")
         self.environ = {name: home.environ[name] for name in kept} | variables
+        self.components = tuple(COMPONENTS)
 
     def __call__(self, *arguments: str, lines: tuple[str, ...] = ()) -> Result:
-        app = build(environ=self.environ)
+        app = build(self.components, environ=self.environ)
         return CliRunner().invoke(app, list(arguments), input="".join(f"{line}\n" for line in lines))
 
     def well(self, *arguments: str, lines: tuple[str, ...] = ()) -> str:
@@ -165,3 +169,15 @@ def test_fix_permissions_when_a_file_is_open_to_others_then_it_is_closed(cli: Cl
 def test_command_when_the_platform_does_not_run_then_it_says_so(cli: Cli) -> None:
     for command in (("auth", "login", "a"), ("auth", "report"), ("auth", "unseal"), ("preflight", "a")):
         assert "does not run" in str(cli(*command).exception)
+
+
+def test_command_when_it_runs_in_the_services_own_container_then_it_calls_the_service_there(cli: Cli) -> None:
+    cli.well(*ALPACA)
+    with started("services.auth", {**cli.home.process_environ, "SIGHTLINE_CONSOLE": "text"}) as running:
+        port = int(running.url.rpartition(":")[2])
+        cli.components = (component("auth", port),)
+        # As in the container: the service's own environment, and no record of a start.
+        cli.environ["SIGHTLINE_PORT"] = str(port)
+        assert "alpaca-paper" in cli.well("auth", "report")
+        cli.environ["SIGHTLINE_PORT"] = str(port + 1)
+        assert "does not run" in str(cli("auth", "report").exception)

@@ -13,7 +13,10 @@ import yaml
 
 from services.auth.settings import AuthSettings
 from services.automation.settings import AutomationSettings
+from services.console.commands.context import make_operator
 from services.console.settings import ConsoleSettings
+from services.console.stack.inventory import COMPONENTS
+from services.kit.clock import SystemClock
 from services.kit.settings import load as load_settings
 from services.venue.settings import VenueSettings
 from tests.stack.alerting import free_port, get_json, running
@@ -185,6 +188,12 @@ def test_service_when_it_reads_its_environment_then_it_takes_every_variable(
     settings = load_settings(settings_class, environment)
     assert str(settings.port) == environment["SIGHTLINE_PORT"]
     assert settings.loki_url == "http://loki:3100"
+
+
+def test_command_when_it_runs_in_auths_container_then_it_takes_every_variable_there() -> None:
+    environment = {name: str(value) for name, value in SERVICES["auth"]["environment"].items()}
+    operator = make_operator(COMPONENTS, SystemClock(), environment)
+    assert operator.layout.secrets_dir == Path("/run/sightline")
 
 
 def test_simulated_brokers_when_asked_from_auths_container_then_they_are_allowed_and_their_messages_taken() -> None:

@@ -65,16 +65,29 @@ def call(  # noqa: PLR0913 -- what makes up a request
 def _port(operator: Operator, service: str) -> int:
     record = operator.record()
     if record is None:
+        if (own := _own_port(operator, service)) is not None:
+            return own
         raise StackError("the platform does not run", remedy="run `sightline up`")
     if record.mode == "docker":
         raise StackError(
             "with Docker the operator's key lies in a volume that only the services see",
-            remedy=f"run it inside: `docker compose exec {service} ...`, or ask on the platform's dashboards",
+            remedy=f"run it inside: `docker compose exec {service} sightline ...`",
         )
     for unit in record.units:
         if unit.name == service:
             return unit.port
     raise StackError(f"there is no service {service} here", remedy="`sightline status` lists what runs")
+
+
+def _own_port(operator: Operator, service: str) -> int | None:
+    """The service's port when this is the service's own environment: its container's, where nothing was recorded."""
+    ports = [
+        operator.layout.port(port)
+        for each in operator.components
+        for port in each.ports.values()
+        if each.name == service
+    ]
+    return next((port for port in ports if operator.environ.get("SIGHTLINE_PORT") == str(port)), None)
 
 
 def _signer(operator: Operator) -> CallerSigner:
