@@ -54,9 +54,9 @@ class FakeBroker:
     """Implements `Broker` and `Streaming`.
 
     Scripting: `answer_submits`, `answer_cancels` and `answer_replaces` queue outcomes, one for each call; without one
-    the venue takes the call. `away` makes every question raise. `fill`, `cancel_at_venue` and `expire` are what the venue
-    does by itself; they are told to whoever streams unless `mute`. `before_submit` runs inside `submit`, before the
-    venue looks at the order: to look at what is stored by then, or to wait.
+    the venue takes the call. `away` makes every question raise. `fill`, `cancel_at_venue` and `expire` are what the
+    venue does by itself; they are told to whoever streams unless `mute`. `before_submit` runs inside `submit`, before
+    the venue looks at the order: to look at what is stored by then, or to wait.
 
     Attributes:
         submitted, canceled, replaced, asked: The calls, in the order in which they came.
@@ -118,9 +118,7 @@ class FakeBroker:
         """Queue answers; with `arrived` the replacement is made all the same."""
         self._replace_answers.extend((outcome, arrived) for outcome in outcomes)
 
-    def fill(
-        self, client_order_id: ClientOrderId, quantity: object, price: object, *, execution: str = ""
-    ) -> VenueFill:
+    def fill(self, client_order_id: ClientOrderId, shares: object, price: object, *, execution: str = "") -> VenueFill:
         """Trade a part of an order, in whatever state it is, and tell of it."""
         order = self.orders[client_order_id]
         quantity, at_price = Decimal(str(shares)), Decimal(str(price))
@@ -273,13 +271,15 @@ class FakeBroker:
             order,
             client_order_id=name,
             venue_order_id=VenueOrderId(f"{self._name}-{next(self._ids)}"),
-            quantity=change.quantity or order.quantity,
+            quantity=change.quantity or order.quantity - order.filled,
+            filled=Decimal(0),
+            average_price=None,
             limit_price=change.limit_price or order.limit_price,
             stop_price=change.stop_price or order.stop_price,
             replaces=order.venue_order_id,
         )
         self._become(replace(order, replaced_by=child.venue_order_id), OrderStatus.REPLACED)
-        self._become(child, OrderStatus.PARTIAL if child.filled else OrderStatus.OPEN)
+        self._become(child, OrderStatus.OPEN)
 
     def _become(self, order: VenueOrder, status: OrderStatus, fill: VenueFill | None = None) -> None:
         assert order.client_order_id is not None
