@@ -7,7 +7,7 @@ make sense of it hands on as `OutcomeUnknown` or as an unreadable frame; it neve
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from services.contracts.market import Instrument, OrderClass, OrderType, Side, Symbol, TimeInForce
 from services.contracts.orders import (
@@ -291,3 +291,11 @@ class Streaming(Protocol):
 
     def restart(self, reason: str) -> None:
         """Give up the present connection, which has been mute, and build it up again. From any thread."""
+
+
+@runtime_checkable
+class BulkCancel(Protocol):
+    """What a venue may offer beside: one call that ends whatever works. The kill switch uses it where it is there."""
+
+    def cancel_all(self) -> CancelOutcome:
+        """Ask for a cancel of every open order of the account, ours or not; may be sent again."""
