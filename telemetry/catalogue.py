@@ -421,6 +421,400 @@ AUTH_SMS_REFUSED = Metric(
     service="auth",
 )
 
+# --- trading
+VENUE = Label("venue", None)
+ORDER_STATUSES = (
+    "denied",
+    "submitting",
+    "not_sent",
+    "rejected",
+    "open",
+    "partial",
+    "pending_cancel",
+    "pending_replace",
+    "suspended",
+    "unknown",
+    "filled",
+    "canceled",
+    "expired",
+    "replaced",
+    "not_found_confirmed",
+)
+NEWS_SOURCE = Label("source", ("submit", "stream", "reconciliation", "operator", "recovery"))
+SUBMIT_OUTCOME = Label("outcome", ("accepted", "rejected", "not_sent", "unknown"))
+# An edge stands at each threshold that an objective names: 4 ms, 12 ms, 50 ms, 250 ms, 1 s.
+SUBMIT_BUCKETS = (0.001, 0.002, 0.004, 0.008, 0.012, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+TRADING_PLACEMENTS = Metric(
+    "sightline_trading_placements_total",
+    Kind.COUNTER,
+    "Wishes that were told to trading, by what became of them at the last venue that was tried.",
+    (Label("outcome", ("accepted", "rejected", "not_sent", "unknown", "denied")),),
+    service="trading",
+)
+TRADING_ADDED_LATENCY = Metric(
+    "sightline_trading_added_latency_seconds",
+    Kind.HISTOGRAM,
+    "Time from a wish to its outcome, without the time that venues took to answer.",
+    (),
+    (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.025, 0.05, 0.1, 0.25, 1.0),
+    service="trading",
+)
+TRADING_SUBMISSIONS = Metric(
+    "sightline_trading_submissions_total",
+    Kind.COUNTER,
+    "Orders that were sent to a venue, or tried to be, by how that ended.",
+    (VENUE, SUBMIT_OUTCOME),
+    service="trading",
+)
+TRADING_SUBMIT_DURATION = Metric(
+    "sightline_trading_submit_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time of the call that submits an order to a venue.",
+    (VENUE, SUBMIT_OUTCOME),
+    SUBMIT_BUCKETS,
+    service="trading",
+)
+TRADING_DENIALS = Metric(
+    "sightline_trading_denials_total",
+    Kind.COUNTER,
+    "Wishes that the gate refused, by the rule that did.",
+    (
+        Label(
+            "reason",
+            (
+                "trading_halted",
+                "trading_reducing",
+                "verdict_missing",
+                "verdict_expired",
+                "verdict_invalid",
+                "not_ready",
+                "no_venue",
+                "not_supported",
+                "unknown_symbol",
+                "symbol_halted",
+                "not_shortable",
+                "market_closed",
+                "wrong_tick",
+                "wrong_lot",
+                "no_reference_price",
+                "price_collar",
+                "order_notional",
+                "symbol_notional",
+                "gross_exposure",
+                "net_exposure",
+                "open_orders",
+                "order_rate",
+                "daily_loss",
+                "buying_power",
+                "unknown_in_symbol",
+                "stale_signal",
+                "held_elsewhere",
+            ),
+        ),
+    ),
+    service="trading",
+)
+# From, to and source in one metric would be 1,200 series, nearly all of them for ever 0.
+TRADING_TRANSITIONS = Metric(
+    "sightline_trading_transitions_total",
+    Kind.COUNTER,
+    "Changes of orders' statuses; from none is an order's first.",
+    (Label("from", ("none", *ORDER_STATUSES)), Label("to", ORDER_STATUSES)),
+    service="trading",
+)
+TRADING_TRANSITION_SOURCES = Metric(
+    "sightline_trading_transition_sources_total",
+    Kind.COUNTER,
+    "Changes of orders' statuses, by the new status and by who told us of it.",
+    (Label("to", ORDER_STATUSES), NEWS_SOURCE),
+    service="trading",
+)
+TRADING_OPEN_ORDERS = Metric(
+    "sightline_trading_open_orders", Kind.GAUGE, "Orders that have not ended.", (VENUE,), service="trading"
+)
+TRADING_OLDEST_ORDER_AGE = Metric(
+    "sightline_trading_oldest_order_age_seconds",
+    Kind.GAUGE,
+    "How long the oldest order has been as it is: not ended at all, a market order without its fill, submitted"
+    " without an answer, or with a cancel or replacement under way; 0 when there is none.",
+    (VENUE, Label("what", ("working", "market", "submitting", "pending"))),
+    service="trading",
+)
+TRADING_UNKNOWN_ORDERS = Metric(
+    "sightline_trading_unknown_orders",
+    Kind.GAUGE,
+    "Orders of which nobody knows whether they are at the venue.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_UNKNOWN_OLDEST_AGE = Metric(
+    "sightline_trading_unknown_oldest_age_seconds",
+    Kind.GAUGE,
+    "How long the oldest unknown order has been unknown; 0 when there is none.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_UNKNOWN_DURATION = Metric(
+    "sightline_trading_unknown_duration_seconds",
+    Kind.HISTOGRAM,
+    "How long orders were unknown until the venue said what became of them.",
+    (VENUE,),
+    (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0),
+    service="trading",
+)
+TRADING_FILLS = Metric(
+    "sightline_trading_fills_total",
+    Kind.COUNTER,
+    "Executions booked, by who told us of them.",
+    (VENUE, NEWS_SOURCE),
+    service="trading",
+)
+TRADING_FILL_DELAY = Metric(
+    "sightline_trading_fill_delay_seconds",
+    Kind.HISTOGRAM,
+    "Time from an execution at the venue to its booking here.",
+    (VENUE,),
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0, 120.0, 600.0),
+    service="trading",
+)
+TRADING_SLIPPAGE = Metric(
+    "sightline_trading_slippage_bps",
+    Kind.HISTOGRAM,
+    "How much worse fills were than the price that the order was decided at, in basis points; negative is better.",
+    (VENUE,),
+    (-50.0, -20.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0),
+    service="trading",
+)
+TRADING_INCIDENTS = Metric(
+    "sightline_trading_incidents_total",
+    Kind.COUNTER,
+    "Things that happened to orders and should not happen; what was told is kept.",
+    (
+        VENUE,
+        Label(
+            "kind",
+            (
+                "late_fill",
+                "overfill",
+                "illegal_transition",
+                "unreadable_frame",
+                "unknown_status",
+                "terms_differ",
+            ),
+        ),
+    ),
+    service="trading",
+)
+TRADING_RECONCILIATIONS = Metric(
+    "sightline_trading_reconciliations_total",
+    Kind.COUNTER,
+    "Comparisons of our books with the venue's, by what caused them and how they ended.",
+    (
+        VENUE,
+        Label("trigger", ("start", "interval", "reconnect", "unknown_order", "operator")),
+        Label("outcome", ("succeeded", "failed")),
+    ),
+    service="trading",
+)
+TRADING_RECONCILE_DURATION = Metric(
+    "sightline_trading_reconcile_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time of a comparison that succeeded, the venue's answers included.",
+    (VENUE,),
+    REQUEST_BUCKETS,
+    service="trading",
+)
+TRADING_RECONCILED_AT = Metric(
+    "sightline_trading_reconciled_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time of the venue's last comparison that succeeded; 0 before the first.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_DIFFERENCES = Metric(
+    "sightline_trading_differences_total",
+    Kind.COUNTER,
+    "Differences that comparisons found, by their kind.",
+    (
+        VENUE,
+        Label("kind", ("missed_fill", "missed_status", "missing_at_venue", "foreign_order", "position")),
+    ),
+    service="trading",
+)
+TRADING_FAILOVERS = Metric(
+    "sightline_trading_failovers_total",
+    Kind.COUNTER,
+    "Wishes that went on to another venue, by what proved that they could.",
+    (
+        Label("from_venue", None),
+        Label("to_venue", None),
+        Label("cause", ("not_sent", "rejected", "canceled")),
+    ),
+    service="trading",
+)
+TRADING_CIRCUIT_STATE = Metric(
+    "sightline_trading_circuit_state",
+    Kind.GAUGE,
+    "1 for the state that the venue's circuit is in, else 0; open means that the venue is not used.",
+    (VENUE, Label("state", ("closed", "open", "half_open"))),
+    service="trading",
+)
+TRADING_CIRCUIT_CHANGES = Metric(
+    "sightline_trading_circuit_changes_total",
+    Kind.COUNTER,
+    "Changes of a venue's circuit, by its new state.",
+    (VENUE, Label("to", ("closed", "open", "half_open"))),
+    service="trading",
+)
+TRADING_VENUE_READY = Metric(
+    "sightline_trading_venue_ready",
+    Kind.GAUGE,
+    "1 while new exposure may go to the venue, else 0.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_VENUE_HEALTH = Metric(
+    "sightline_trading_venue_health_ratio",
+    Kind.GAUGE,
+    "Score of the venue, from 0 to 1, by which orders are routed.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_STREAM_CONNECTED = Metric(
+    "sightline_trading_stream_connected",
+    Kind.GAUGE,
+    "1 while the venue's stream of order updates stands, else 0.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_STREAM_AGE = Metric(
+    "sightline_trading_stream_age_seconds",
+    Kind.GAUGE,
+    "Time since the venue's stream was last heard, keep-alives included; 0 while it is down.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_STREAM_CHANGES = Metric(
+    "sightline_trading_stream_changes_total",
+    Kind.COUNTER,
+    "Times that the venue's stream was built up and lost.",
+    (VENUE, Label("change", ("connected", "lost"))),
+    service="trading",
+)
+TRADING_RATE_LIMIT_LEFT = Metric(
+    "sightline_trading_rate_limit_left_calls",
+    Kind.GAUGE,
+    "Calls that the venue still takes in the present minute; -1 when it has not told.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_CLOCK_SKEW = Metric(
+    "sightline_trading_clock_skew_seconds",
+    Kind.GAUGE,
+    "How far the venue's clock is ahead of ours, negative when it is behind; 0 before the first comparison.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_VERDICT_REMAINING = Metric(
+    "sightline_trading_verdict_remaining_seconds",
+    Kind.GAUGE,
+    "How long auth's verdict on the venue's account stays valid; 0 without a valid one.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_STATE = Metric(
+    "sightline_trading_state",
+    Kind.GAUGE,
+    "1 for what trading may do now, else 0.",
+    (Label("state", ("active", "reducing", "halted")),),
+    service="trading",
+)
+TRADING_KILL_SWITCH_PULLS = Metric(
+    "sightline_trading_kill_switch_pulls_total",
+    Kind.COUNTER,
+    "Times that the kill switch was pulled.",
+    service="trading",
+)
+TRADING_KILL_SWITCH_DURATION = Metric(
+    "sightline_trading_kill_switch_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time from pulling the kill switch to its end, by whether every venue confirmed that nothing is left.",
+    (Label("flat", ("true", "false")),),
+    (0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0),
+    service="trading",
+)
+TRADING_KILL_SWITCH_ACTIVE = Metric(
+    "sightline_trading_kill_switch_active", Kind.GAUGE, "1 while the kill switch is at work, else 0.", service="trading"
+)
+TRADING_POSITIONS = Metric(
+    "sightline_trading_positions", Kind.GAUGE, "Symbols that are held.", (VENUE,), service="trading"
+)
+TRADING_REALISED = Metric(
+    "sightline_trading_realised_dollars",
+    Kind.GAUGE,
+    "Profit and loss of what was closed, fees taken off, since the books began.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_UNREALISED = Metric(
+    "sightline_trading_unrealised_dollars",
+    Kind.GAUGE,
+    "Profit and loss of what is held at its last known prices; a position without a price counts as 0.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_EQUITY = Metric(
+    "sightline_trading_equity_dollars",
+    Kind.GAUGE,
+    "What the account is worth as the venue told at the last comparison; 0 before the first.",
+    (VENUE,),
+    service="trading",
+)
+TRADING_DAY_RESULT = Metric(
+    "sightline_trading_day_result_dollars",
+    Kind.GAUGE,
+    "Profit and loss of the day as the gate sees it, all venues together; negative is a loss.",
+    service="trading",
+)
+TRADING_DAILY_LOSS_LIMIT = Metric(
+    "sightline_trading_daily_loss_limit_dollars",
+    Kind.GAUGE,
+    "The day's loss from which on nothing new is opened; 0 when there is no limit.",
+    service="trading",
+)
+
+# --- the paper venue
+PAPER = Label("paper", None)
+VENUE_REQUESTS = Metric(
+    "sightline_venue_requests_total",
+    Kind.COUNTER,
+    "Calls of a paper broker, by what was asked for and the class of the answer.",
+    (
+        PAPER,
+        Label("kind", ("orders", "positions", "account", "assets", "activities", "clock", "calendar", "data", "other")),
+        STATUS_CLASS,
+    ),
+    service="venue",
+)
+VENUE_FAULTS = Metric(
+    "sightline_venue_faults_total",
+    Kind.COUNTER,
+    "Faults that a paper broker played because it was told to.",
+    (PAPER, Label("kind", None)),
+    service="venue",
+)
+VENUE_STREAM_CLIENTS = Metric(
+    "sightline_venue_stream_clients",
+    Kind.GAUGE,
+    "Clients that listen to a paper broker's stream.",
+    (PAPER,),
+    service="venue",
+)
+VENUE_FILLS = Metric(
+    "sightline_venue_fills_total", Kind.COUNTER, "Executions that a paper broker matched.", (PAPER,), service="venue"
+)
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 
@@ -456,5 +850,9 @@ SPAN_ATTRIBUTES: frozenset[str] = frozenset(
         "sightline.outcome",
         "sightline.dependency",
         "sightline.alert.name",
+        "sightline.venue",
+        "sightline.intent.id",
+        "sightline.order.id",
+        "sightline.order.route",
     }
 )

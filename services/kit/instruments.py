@@ -37,10 +37,11 @@ class Measure:
 
     Attributes:
         metric: Of the catalogue.
-        labels: From the metric's label to the event's field that holds its value.
+        labels: From the metric's label to the event's field that holds its value; "none" stands for an empty one.
         fixed: Values of the labels that are the same for every event of this type.
         value: A number, or the event's field that holds it (numbers; times count as Unix seconds, durations as
-            seconds, in the metric's unit). Added to a counter, set on a gauge, observed by a histogram.
+            seconds, in the metric's unit). Added to a counter, set on a gauge, observed by a histogram. Where the
+            field is None there is nothing to measure.
     """
 
     metric: Metric
@@ -156,13 +157,18 @@ class Instruments:
             fields={"subject": event.subject, **{name: values[name] for name in row.fields}},
             observations=(
                 Observation(EVENTS_RECORDED, {"event_type": event.event_type}, 1.0),
-                *(_observation(measure, event, values) for measure in measures),
+                *(_observation(measure, event, values) for measure in measures if _has_value(measure, event)),
             ),
         )
 
 
+def _has_value(measure: Measure, event: Event) -> bool:
+    return not isinstance(measure.value, str) or getattr(event, measure.value) is not None
+
+
 def _observation(measure: Measure, event: Event, values: Mapping[str, str]) -> Observation:
-    labels = {label: values[name] for label, name in measure.labels.items()} | dict(measure.fixed)
+    # Prometheus takes an empty label for one that is absent.
+    labels = {label: values[name] or "none" for label, name in measure.labels.items()} | dict(measure.fixed)
     value = _as_number(getattr(event, measure.value)) if isinstance(measure.value, str) else measure.value
     return Observation(measure.metric, labels, value)
 
@@ -172,8 +178,12 @@ def _as_text(value: object) -> str:
         return str(value.value)
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.6g}"  # a measurement: more digits are noise, and who reads the log has to skip them
+    if isinstance(value, tuple):
+        return ", ".join(_as_text(item) for item in value)
     return "" if value is None else str(value)
 
 

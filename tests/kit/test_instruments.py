@@ -127,3 +127,40 @@ class MeasuredEvent(Event):
 def test_state_when_a_value_is_a_measurement_then_the_line_shows_six_digits(seconds: float, shown: str) -> None:
     table = Instruments([Instrument(event=MeasuredEvent, level="info", message="took {seconds} s")])
     assert table.statement(MeasuredEvent(subject="page-1", seconds=seconds)).message == f"took {shown} s"
+
+
+class PageWeighed(Event):
+    event_type: ClassVar[str] = "ledger.page_weighed"
+
+    seconds: float | None = None
+    consumer: str | None = None
+    torn: bool = False
+    corners: tuple[str, ...] = ()
+
+
+def test_state_when_a_measured_field_is_none_then_nothing_is_observed() -> None:
+    row = Instrument(
+        event=PageWeighed,
+        level="info",
+        message="weighed",
+        histograms=(Measure(metric=EVENT_LAG, labels={"consumer": "consumer"}, value="seconds"),),
+    )
+    (counted,) = Instruments((row,)).statement(PageWeighed(subject="page-1")).observations
+    assert counted.metric == EVENTS_RECORDED
+
+
+def test_state_when_a_labelled_field_is_empty_then_the_label_says_none() -> None:
+    row = Instrument(
+        event=PageWeighed,
+        level="info",
+        message="weighed",
+        histograms=(Measure(metric=EVENT_LAG, labels={"consumer": "consumer"}, value="seconds"),),
+    )
+    statement = Instruments((row,)).statement(PageWeighed(subject="page-1", seconds=1.0))
+    assert statement.observations[-1].labels == {"consumer": "none"}
+
+
+def test_state_when_values_are_truths_and_lists_then_the_line_reads_as_words() -> None:
+    row = Instrument(event=PageWeighed, level="info", message="torn: {torn} at {corners}")
+    event = PageWeighed(subject="page-1", torn=True, corners=("top left", "top right"))
+    assert Instruments((row,)).statement(event).message == "torn: true at top left, top right"
