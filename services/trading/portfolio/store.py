@@ -1,0 +1,189 @@
+"""Positions on disk. A fill is booked here in the transaction that puts it into the ledger: both stand, or neither."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from decimal import Decimal, localcontext
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.contracts.market import Symbol
+from services.contracts.orders import Fill, VenueName
+from services.trading.portfolio import position as arithmetic
+from services.trading.portfolio import sessions
+from services.trading.portfolio.position import EXACT, Position, plain
+from services.trading.portfolio.sessions import PositionKey, SessionLine, session_date
+from services.trading.portfolio.tables import POSITIONS, SESSION_LINES, SPLITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a venue says it holds of a symbol: shares, and dollars a share; `market_price` None when not known."""
+
+    quantity: Decimal
+    average_price: Decimal
+    market_price: Decimal | None = None
+
+
+def book(connection: Connection, fill: Fill) -> Position:
+    """Book a fill once; the caller has made sure that it was not booked before. Returns the position after it.
+
+    A fill counts to the session in which it was executed, however late it comes.
+    """
+    before = _held(connection, (fill.venue, fill.symbol))
+    after = arithmetic.apply(before, fill)
+    _keep(connection, after)
+    session = session_date(fill.executed_at)
+    line, later = _lines_from(connection, after, session)
+    if line is None:
+        opening = next(iter(later.values())).opening_quantity if later else before.quantity
+        line = SessionLine(opening_quantity=opening, opening_price=before.average_price or fill.price)
+        _add_line(connection, after, session, line)
+    _keep_line(connection, after, session, sessions.traded(line, before, after, fill))
+    with localcontext(EXACT):
+        for day, old in later.items():
+            quantity = plain(old.opening_quantity + fill.side.sign * fill.quantity)
+            price = old.opening_price if old.opening_quantity else fill.price
+            _keep_line(connection, after, day, replace(old, opening_quantity=quantity, opening_price=price))
+    return after
+
+
+def positions(connection: Connection, venue: VenueName | None = None) -> tuple[Position, ...]:
+    """Everything that is or was held, at one venue or at all; what was closed has a quantity of 0."""
+    query = select(POSITIONS).order_by(POSITIONS.c.venue, POSITIONS.c.symbol)
+    if venue is not None:
+        query = query.where(POSITIONS.c.venue == venue)
+    return tuple(_position(row) for row in connection.execute(query).mappings())
+
+
+def open_session(connection: Connection, session: date, marks: Mapping[Symbol, Decimal]) -> None:
+    """Note what a session begins with, at prices in dollars by symbol: those of the last close, or the present ones.
+
+    May be called at any time and again: what the session has begun with already stays. Splits of the session are to be
+    booked before.
+    """
+    known = lines(connection, session)
+    for position in positions(connection):
+        if position.quantity and (position.venue, position.symbol) not in known:
+            _add_line(connection, position, session, sessions.opened(position, marks.get(position.symbol)))
+
+
+def lines(connection: Connection, session: date) -> dict[PositionKey, SessionLine]:
+    """What a session began with and what was traded in it, by venue and symbol."""
+    rows = connection.execute(select(SESSION_LINES).where(SESSION_LINES.c.session == session)).mappings()
+    return {(row["venue"], row["symbol"]): _line(row) for row in rows}
+
+
+def realised_since(connection: Connection, session: date) -> dict[date, Decimal]:
+    """Profit from what was closed, less fees, in dollars, by session from the given one on."""
+    query = select(SESSION_LINES).where(SESSION_LINES.c.session >= session).order_by(SESSION_LINES.c.session)
+    earned: dict[date, Decimal] = {}
+    with localcontext(EXACT):
+        for row in connection.execute(query).mappings():
+            line = _line(row)
+            earned[row["session"]] = plain(earned.get(row["session"], Decimal(0)) + line.realised - line.fees)
+    return earned
+
+
+def day_trades(connection: Connection, venue: VenueName, since: date) -> int:
+    """How often what was opened in a session was closed in it, at one venue, from the session `since` on."""
+    mine = (SESSION_LINES.c.venue == venue) & (SESSION_LINES.c.session >= since)
+    return connection.execute(select(func.coalesce(func.sum(SESSION_LINES.c.day_trades), 0)).where(mine)).scalar_one()
+
+
+def split(connection: Connection, key: PositionKey, session: date, ratio: Decimal) -> bool:
+    """Book a split of `ratio` new shares for an old one, effective with a session; False when it was booked before.
+
+    Raises:
+        ValueError: The ratio is not above zero.
+    """
+    venue, symbol = key
+    held = _held(connection, key)
+    after = arithmetic.split(held, ratio)
+    mine = (SPLITS.c.venue == venue) & (SPLITS.c.symbol == symbol) & (SPLITS.c.session == session)
+    if connection.execute(select(SPLITS.c.ratio).where(mine)).first() is not None:
+        return False
+    connection.execute(insert(SPLITS).values(venue=venue, symbol=symbol, session=session, ratio=str(ratio)))
+    _keep(connection, after)
+    line, later = _lines_from(connection, held, session)
+    affected = later if line is None else {session: line, **later}
+    with localcontext(EXACT):
+        for day, old in affected.items():
+            quantity, price = plain(old.opening_quantity * ratio), plain(old.opening_price / ratio)
+            _keep_line(connection, held, day, replace(old, opening_quantity=quantity, opening_price=price))
+    return True
+
+
+def adopt(connection: Connection, key: PositionKey, session: date, told: Told) -> Position:
+    """Take over what the venue says it holds, where our fills do not explain it: shares from before our time.
+
+    No profit comes of it, neither of the position nor of the session: what is new is worth its present price when it
+    comes in.
+    """
+    before = _held(connection, key)
+    after = arithmetic.adopt(before, told.quantity, told.average_price)
+    _keep(connection, after)
+    line, _ = _lines_from(connection, after, session)
+    price = told.average_price if told.market_price is None else told.market_price
+    if line is None:
+        _add_line(connection, after, session, sessions.opened(after, price))
+        return after
+    with localcontext(EXACT):
+        worth = (after.quantity - before.quantity) * price
+        _keep_line(connection, after, session, replace(line, flow=plain(line.flow - worth)))
+    return after
+
+
+def _held(connection: Connection, key: PositionKey) -> Position:
+    """The position, its row locked: whoever else books into it waits for the end of this transaction."""
+    venue, symbol = key
+    query = select(POSITIONS).where(POSITIONS.c.venue == venue, POSITIONS.c.symbol == symbol).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is not None:
+        return _position(row)
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    nothing = _as_text(asdict(Position(venue=venue, symbol=symbol)))
+    connection.execute(dialect.insert(POSITIONS).values(nothing).on_conflict_do_nothing())
+    return _position(connection.execute(query).mappings().one())
+
+
+def _keep(connection: Connection, position: Position) -> None:
+    mine = (POSITIONS.c.venue == position.venue) & (POSITIONS.c.symbol == position.symbol)
+    connection.execute(update(POSITIONS).where(mine).values(_as_text(asdict(position))))
+
+
+def _lines_from(
+    connection: Connection, position: Position, session: date
+) -> tuple[SessionLine | None, dict[date, SessionLine]]:
+    """The session's own line, and those of later sessions in their order."""
+    mine = (SESSION_LINES.c.venue == position.venue) & (SESSION_LINES.c.symbol == position.symbol)
+    query = select(SESSION_LINES).where(mine, SESSION_LINES.c.session >= session).order_by(SESSION_LINES.c.session)
+    found = {row["session"]: _line(row) for row in connection.execute(query).mappings()}
+    return found.pop(session, None), found
+
+
+def _add_line(connection: Connection, position: Position, session: date, line: SessionLine) -> None:
+    key = {"session": session, "venue": position.venue, "symbol": position.symbol}
+    connection.execute(insert(SESSION_LINES).values(**key, **_as_text(asdict(line))))
+
+
+def _keep_line(connection: Connection, position: Position, session: date, line: SessionLine) -> None:
+    mine: ColumnElement[bool] = (SESSION_LINES.c.session == session) & (SESSION_LINES.c.venue == position.venue)
+    mine &= SESSION_LINES.c.symbol == position.symbol
+    connection.execute(update(SESSION_LINES).where(mine).values(_as_text(asdict(line))))
+
+
+def _position(row: RowMapping) -> Position:
+    numbers = {name: Decimal(row[name]) for name in ("quantity", "cost", "realised", "fees", "adopted")}
+    return Position(venue=row["venue"], symbol=row["symbol"], **numbers)
+
+
+def _line(row: RowMapping) -> SessionLine:
+    numbers = {name: Decimal(row[name]) for name in ("opening_quantity", "opening_price", "flow", "realised", "fees")}
+    return SessionLine(**numbers, day_trades=row["day_trades"], opened_last=row["opened_last"])
+
+
+def _as_text(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in values.items()}
