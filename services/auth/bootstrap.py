@@ -15,6 +15,7 @@ from services.auth.accounts import Accounts
 from services.auth.anchoring import EVERY_SECONDS as ANCHOR_SECONDS
 from services.auth.anchoring import AuditAnchor
 from services.auth.api import account_router, vault_router
+from services.auth.audit_watch import AuditWatch
 from services.auth.clock_keeping import EVERY_SECONDS as CLOCK_SECONDS
 from services.auth.clock_keeping import ClockKeeping
 from services.auth.door import VaultDoor
@@ -22,6 +23,7 @@ from services.auth.gateway_trust import trusting
 from services.auth.gauges import AccountGauges, AccountLabels
 from services.auth.instruments import TABLE
 from services.auth.key_sources import KeySources
+from services.auth.logged_anchors import LoggedAnchors
 from services.auth.logins.alpaca import AlpacaLogin
 from services.auth.logins.ibkr import IbkrLogin
 from services.auth.logins.port import BrokerLogin
@@ -167,6 +169,9 @@ class _House:
         self.stopping = Flag()
         self.workers = Workers()
         self.vault = Vault(chassis.facts, chassis.database, chassis.clock)
+        self.trail = AuditWatch(self.vault, chassis.database, chassis.clock)
+        self.console = ConsoleClient(chassis.client("console", chassis.settings.console_base_url))
+        self.anchors = LoggedAnchors(self.console, chassis.clock)
         self.tracker = MfaTracker(chassis.facts, chassis.database, self.accounts, chassis.clock)
         self.inbox = SmsCorrelator(standard_patterns(), chassis.clock, self.randomness)
         self.brokers = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
@@ -244,10 +249,9 @@ def _preflight(house: _House, keeper: SessionKeeper, signer: VerdictSigner) -> P
     chassis, workers = house.chassis, house.workers
     facts, database, clock = chassis.facts, chassis.database, chassis.clock
     metrics, settings = chassis.telemetry.metrics, chassis.settings
-    console = ConsoleClient(chassis.client("console", settings.console_base_url))
     sights = Sights(
         vault=house.vault,
-        store=VaultStore(house.vault, database, private_paths(settings), workers),
+        store=VaultStore(house.vault, house.trail, house.anchors, private_paths(settings), workers),
         state=StoredAccountState(
             house.vault, transactions=facts, readings=database, clock=clock, workers=workers, host=_host()
         ),
@@ -255,7 +259,7 @@ def _preflight(house: _House, keeper: SessionKeeper, signer: VerdictSigner) -> P
             house.brokers, house.endpoints, keeper.probe, clock, own_clients={Broker.IBKR: house.gateway}
         ),
         telemetry=EmittedTelemetry(metrics, clock, workers),
-        logs=ConsoleLogSearch(console, clock),
+        logs=ConsoleLogSearch(house.console, clock),
         endpoints=house.endpoints,
     )
     return Preflight(
@@ -271,7 +275,7 @@ def _preflight(house: _House, keeper: SessionKeeper, signer: VerdictSigner) -> P
 
 
 def _background(house: _House, door: VaultDoor) -> list[Background]:
-    anchor = AuditAnchor(house.vault, house.chassis.telemetry.metrics)
+    anchor = AuditAnchor(house.vault, house.trail, lambda: house.anchors.known, house.chassis.telemetry.metrics)
     client = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
     clocks = ClockKeeping(
         watch=house.watch,
@@ -285,6 +289,7 @@ def _background(house: _House, door: VaultDoor) -> list[Background]:
     )
     return [
         partial(_closing, house, client),
+        house.anchors.reading_back,
         partial(repeating, door.look, every_seconds=_UNSEAL_SECONDS, purpose="unseal the vault"),
         partial(repeating, anchor.look, every_seconds=ANCHOR_SECONDS, purpose="anchor the audit trail"),
         partial(repeating, clocks.look, every_seconds=CLOCK_SECONDS, purpose="compare clocks"),

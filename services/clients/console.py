@@ -35,13 +35,28 @@ class ConsoleClient:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    async def logs(self, *, start: datetime, end: datetime, limit: int = 200) -> LogLines:
-        """Lines of every service from `start` up to but without `end`, the newest first; at most `limit`, up to 5,000.
+    async def logs(  # noqa: PLR0913 -- each argument narrows the question down
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        limit: int = 200,
+        service: str = "",
+        logger: str = "",
+        text: str = "",
+    ) -> LogLines:
+        """Lines from `start` up to but without `end`, the newest first; at most `limit`, up to 5,000.
 
-        There is no search by text here on purpose: a query is written down on its way, and what is searched for may be
-        what nobody should write down.
+        Args:
+            start: Part of the window.
+            end: Not part of it.
+            limit: The most lines.
+            service: Of this service alone.
+            logger: Of this logger alone.
+            text: Words of a message. Never what may be a secret: a query is written down on its way.
         """
         query = {"start": start.isoformat(), "end": end.isoformat(), "limit": str(limit)}
+        query |= {name: value for name, value in (("service", service), ("logger", logger), ("text", text)) if value}
         response = await self._client.get("/api/logs", query=query)
         return LogLines.model_validate_json(response.content)
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, update
 
 import services.auth.migrations.versions
 from services.auth.secret import Secret
+from services.auth.tables import AUDIT, AUDIT_HEAD
+from services.auth.vault import integrity
+from services.auth.vault.audit import AuditHead
 from services.auth.vault.passphrase import Cost, PassphraseProvider
 from services.auth.vault.vault import Vault
 from services.contracts.auth import AccountId
@@ -88,6 +91,19 @@ def open_database(path: Path) -> Database:
     database = Database(f"sqlite:///{path}", service="auth", versions=(VERSIONS,))
     database.migrate()
     return database
+
+
+def integrity_problems(connection: Connection, vault: Vault) -> list[str]:
+    """What the records are, held against a walk along the whole trail."""
+    unsealed = vault.open_state()
+    return integrity.problems(connection, unsealed, unsealed.audit.verify(connection).walked.generations)
+
+
+def cut(database: Database, head: AuditHead) -> None:
+    """End the trail at an earlier row, as who may write the database but has not the key can."""
+    with database.transaction() as connection:
+        connection.execute(delete(AUDIT).where(AUDIT.c.sequence > head.sequence))
+        connection.execute(update(AUDIT_HEAD).values(sequence=head.sequence, mac=head.mac))
 
 
 def passphrase(text: Secret = PASSPHRASE) -> PassphraseProvider:

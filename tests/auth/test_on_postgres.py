@@ -10,11 +10,10 @@ from services.auth.errors import AttemptBudgetExhaustedError, LeaseHeldError, Va
 from services.auth.secret import Secret
 from services.auth.sessions import attempts, lease
 from services.auth.totp import ledger
-from services.auth.vault.integrity import problems
 from services.auth.vault.rotation import WrappingKeyRotation
 from services.contracts.auth import AccountId, CredentialKind, LoginMethod
 from services.kit.database import Database
-from tests.auth.support import ACCOUNT, OPERATOR, VERSIONS, House, passphrase
+from tests.auth.support import ACCOUNT, OPERATOR, VERSIONS, House, integrity_problems, passphrase
 from tests.fakes.clock import FakeClock
 
 pytestmark = [pytest.mark.needs("initdb", "postgres")]
@@ -114,7 +113,7 @@ def test_secret_when_written_by_many_at_once_then_each_write_is_a_generation(pos
 
     assert sorted(map(int, _at_once(write))) == list(range(1, CALLERS + 1))
     with postgres_house.database.reading() as connection:
-        assert problems(connection, vault.open_state()) == []
+        assert integrity_problems(connection, vault) == []
 
 
 def test_vault_when_initialised_by_many_at_once_then_one_key_is_made(postgres: Database, clock: FakeClock) -> None:

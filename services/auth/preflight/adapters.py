@@ -1,5 +1,6 @@
 """What the checks see, read off the vault, the database and telemetry."""
 
+import asyncio
 import hashlib
 import re
 from collections import deque
@@ -8,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from services.auth import mfa
+from services.auth.audit_watch import AuditWatch
 from services.auth.errors import NoSuchCredentialError
 from services.auth.preflight import device_hosts
-from services.auth.preflight.ports import DeviceState, SeedState, TelemetryLosses
+from services.auth.preflight.ports import AnchorSource, AuditState, DeviceState, SeedState, TelemetryLosses
 from services.auth.preflight.workers import Workers
 from services.auth.sessions import attempts, store
 from services.auth.sessions.budget import Budget
@@ -18,16 +20,18 @@ from services.auth.sessions.session import Session
 from services.auth.totp.seeds import TotpSeed
 from services.auth.transactions import Readings, Transactions
 from services.auth.vault import integrity, permissions
-from services.auth.vault.audit import AuditHead
+from services.auth.vault.audit import Anchor
 from services.auth.vault.vault import Vault, WithheldSecret
 from services.contracts.auth import AccountId, CredentialKind, MfaStage
 from services.kit.clock import Clock
+from services.kit.errors import SightlineError
 from telemetry.catalogue import TELEMETRY_DROPPED, TELEMETRY_SPOOL_OLDEST
 from telemetry.emit.metrics import Metrics
 
 ACTOR: Final = "preflight"
 LOSS_WINDOW_SECONDS: Final = 600.0
-_MOST_ANCHORS: Final = 100
+# Half of a check's time: without the log store the trail is walked all the same.
+READ_SECONDS: Final = 1.0
 # What Robinhood's clients make and send: a UUID in its usual spelling.
 _DEVICE_TOKEN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -36,24 +40,21 @@ class VaultStore:
     """The vault's files, records and audit trail.
 
     Args:
+        vault: Opens the records.
+        watch: Walks the audit trail.
+        anchors: Heads of the trail that were written elsewhere.
         paths: The files that must be auth's alone; see `permissions.store_paths`.
-        anchors: Heads of the audit trail that were written elsewhere.
+        workers: Threads.
     """
 
     def __init__(
-        self,
-        vault: Vault,
-        readings: Readings,
-        paths: Sequence[Path],
-        workers: Workers,
-        *,
-        anchors: Sequence[AuditHead] = (),
+        self, vault: Vault, watch: AuditWatch, anchors: AnchorSource, paths: Sequence[Path], workers: Workers
     ) -> None:
         self._vault = vault
-        self._readings = readings
+        self._watch = watch
+        self._anchors = anchors
         self._paths = tuple(paths)
         self._workers = workers
-        self._anchors = tuple(anchors)
 
     async def exposed_files(self) -> Sequence[str]:
         return await self._workers.run(permissions.problems, self._paths)
@@ -61,20 +62,27 @@ class VaultStore:
     async def damaged_records(self) -> Sequence[str]:
         return await self._workers.run(self._damaged_records)
 
-    async def audit_problem(self) -> str:
-        return await self._workers.run(self._audit_problem)
+    async def audit(self) -> AuditState:
+        unread, anchors = "", ()  # type: tuple[str, Sequence[Anchor]]
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                anchors = await self._anchors.read()
+        except TimeoutError:
+            unread = "The console did not answer in time."
+        except SightlineError as error:
+            unread = f"{error.title}: {error.detail}"
+        return AuditState(await self._workers.run(self._audit_problem, anchors), unread)
 
     def _damaged_records(self) -> list[str]:
         unsealed = self._vault.open_state()
-        with self._readings.reading() as connection:
-            return integrity.problems(connection, unsealed)
+        with self._watch.followed() as (connection, report):
+            if not report.whole:
+                return ["The audit trail is broken, so that nothing tells which record was written last"]
+            return integrity.problems(connection, unsealed, report.walked.generations)
 
-    def _audit_problem(self) -> str:
-        # The head seen last is an anchor: what was cut off since then is missed, without asking the log store.
-        report = self._vault.verify_audit(self._anchors)
-        if report.whole:
-            self._anchors = (*self._anchors[-_MOST_ANCHORS:], report.head)
-        return report.problem
+    def _audit_problem(self, anchors: Sequence[Anchor]) -> str:
+        with self._watch.followed(anchors) as (_, report):
+            return report.problem
 
 
 class StoredAccountState:

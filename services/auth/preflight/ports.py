@@ -9,6 +9,7 @@ from services.auth.logins.port import ProbeResult
 from services.auth.sessions.budget import Budget
 from services.auth.sessions.session import Session
 from services.auth.totp.clock_offset import ClockOffset
+from services.auth.vault.audit import Anchor
 from services.contracts.auth import AccountId, MfaStage
 
 
@@ -20,6 +21,19 @@ class VaultState(Protocol):
         """Whether nothing can be opened."""
 
 
+@dataclass(frozen=True, slots=True)
+class AuditState:
+    """How the audit trail stands.
+
+    Attributes:
+        problem: What is wrong with it; "" when it is whole.
+        unread: Why it was not held against what was anchored in the logs; "" when it was.
+    """
+
+    problem: str
+    unread: str = ""
+
+
 class Store(Protocol):
     """What the vault's files and rows look like."""
 
@@ -29,8 +43,15 @@ class Store(Protocol):
     async def damaged_records(self) -> Sequence[str]:
         """One line for each record that does not open or is not the one written last."""
 
-    async def audit_problem(self) -> str:
-        """What is wrong with the audit trail; "" when it is whole."""
+    async def audit(self) -> AuditState:
+        """How the audit trail stands."""
+
+
+class AnchorSource(Protocol):
+    """Where heads of the audit trail are noted; `services.auth.logged_anchors.LoggedAnchors` is one."""
+
+    async def read(self) -> Sequence[Anchor]:
+        """Heads noted before this service started, and lately. Raises `SightlineError` when they cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,27 @@
 """Does every stored secret open, and is each the one that was written last?"""
 
-from sqlalchemy import Connection, func, select
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
 
 from services.auth.errors import AuthError
-from services.auth.tables import AUDIT
 from services.auth.vault import store
 from services.auth.vault.records import kek_id_of, unseal
 from services.auth.vault.unsealing import Unsealed
 
 
-def problems(connection: Connection, unsealed: Unsealed) -> list[str]:
+def problems(connection: Connection, unsealed: Unsealed, generations: Mapping[tuple[str, str], int]) -> list[str]:
     """One line for each record that does not open or whose generation differs from the audit trail's.
 
     An older record put back whole, with its generation, still opens: only the audit trail tells. Values of the
     records are neither kept nor named.
+
+    Args:
+        connection: One view of the database, in which the trail was walked too.
+        unsealed: The keys.
+        generations: Of each secret by account and kind, as the walk found them.
     """
-    written = _generations(connection)
+    written = dict(generations)
     found: list[str] = []
     for record in store.every(connection):
         name = f"{record.kind} of {record.account}"
@@ -29,18 +35,3 @@ def problems(connection: Connection, unsealed: Unsealed) -> list[str]:
         if record.account != store.INTERNAL_ACCOUNT and record.generation != expected:
             found.append(f"{name} is generation {record.generation}, the audit trail says {expected or 'none'}")
     return found + [f"{kind} of {account} is gone without an audit row" for account, kind in sorted(written)]
-
-
-def _generations(connection: Connection) -> dict[tuple[str, str], int]:
-    last = (
-        select(AUDIT.c.account, AUDIT.c.kind, func.max(AUDIT.c.sequence).label("sequence"))
-        .where(AUDIT.c.action.in_(("secret_stored", "secret_removed")))
-        .group_by(AUDIT.c.account, AUDIT.c.kind)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(AUDIT.c.account, AUDIT.c.kind, AUDIT.c.generation)
-        .join(last, AUDIT.c.sequence == last.c.sequence)
-        .where(AUDIT.c.action == "secret_stored")
-    )
-    return {(row.account, row.kind): row.generation for row in rows}

@@ -17,7 +17,7 @@ from services.auth.errors import (
 from services.auth.secret import Secret
 from services.auth.transactions import Readings, Transaction, Transactions
 from services.auth.vault import store, unsealing
-from services.auth.vault.audit import AuditEntry, AuditHead, AuditReport
+from services.auth.vault.audit import REMOVED, STORED, AuditEntry, AuditHead, AuditReport
 from services.auth.vault.keys import KeyProvider
 from services.auth.vault.records import unseal
 from services.auth.vault.store import StoredRecord
@@ -157,7 +157,7 @@ class Vault:
             short_seed=short_seed,
             now=self._clock.now(),
         )
-        self._audit(tx, unsealed, "secret_stored", actor, account=account, kind=kind, generation=generation)
+        self._audit(tx, unsealed, STORED, actor, account=account, kind=kind, generation=generation)
         tx.record(SecretStored(subject=account, kind=kind, generation=generation, actor=actor))
         return generation
 
@@ -227,7 +227,7 @@ class Vault:
             unsealed.hold(tx.connection)
             record = _found(tx.connection, account, kind)
             store.remove(tx.connection, record)
-            self._audit(tx, unsealed, "secret_removed", actor, account=account, kind=kind, generation=record.generation)
+            self._audit(tx, unsealed, REMOVED, actor, account=account, kind=kind, generation=record.generation)
             tx.record(SecretRemoved(subject=account, kind=kind, actor=actor))
 
     def credentials(self) -> list[CredentialInfo]:

@@ -9,7 +9,7 @@ from services.auth.accounts import Account, MfaMethod
 from services.auth.logins.port import ProbeResult
 from services.auth.preflight.check import Asked
 from services.auth.preflight.endpoints import EndpointTable
-from services.auth.preflight.ports import DeviceState, LoggedLine, SeedState, TelemetryLosses
+from services.auth.preflight.ports import AuditState, DeviceState, LoggedLine, SeedState, TelemetryLosses
 from services.auth.preflight.table import Sights
 from services.auth.secret import Secret
 from services.auth.sessions.budget import Budget
@@ -51,7 +51,7 @@ class FakeSights:
     sealed: bool = False
     exposed: Sequence[str] = ()
     damaged: Sequence[str] = ()
-    audit: str = ""
+    audit_now: AuditState = field(default_factory=lambda: AuditState(""))
     session_now: Session = field(
         default_factory=lambda: Session(State.ACTIVE, NOW, expires_at=NOW + timedelta(hours=1))
     )
@@ -71,8 +71,8 @@ class FakeSights:
     async def damaged_records(self) -> Sequence[str]:
         return self.damaged
 
-    async def audit_problem(self) -> str:
-        return self.audit
+    async def audit(self) -> AuditState:
+        return self.audit_now
 
     async def session(self, _account: AccountId) -> Session:
         return self.session_now

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from opentelemetry import trace
-from sqlalchemy import delete, text, update
+from sqlalchemy import update
 
+from services.auth.audit_watch import AuditWatch
 from services.auth.errors import EnrolmentError, SealedError
 from services.auth.logins.port import ProbeResult
 from services.auth.preflight import device_hosts
@@ -18,21 +19,25 @@ from services.auth.preflight.adapters import EmittedTelemetry, StoredAccountStat
 from services.auth.preflight.broker_access import LiveBroker, VenueAwayError
 from services.auth.preflight.endpoints import EndpointForeignError, EndpointTable
 from services.auth.preflight.log_search import ConsoleLogSearch
+from services.auth.preflight.ports import AuditState
 from services.auth.preflight.workers import Workers
 from services.auth.secret import Secret
 from services.auth.sessions.session import State
 from services.auth.tables import AUDIT, VAULT_RECORDS
 from services.auth.totp.clock_offset import ClockStatus
 from services.auth.totp.seeds import TotpSeed
+from services.auth.vault.audit import Anchor, AuditHead
 from services.clients.console import ConsoleClient
 from services.console.answers import LogLineAnswer, LogsAnswer
 from services.contracts.auth import AccountId, Broker, CredentialKind, MfaStage
 from services.contracts.verdict import Environment
+from services.kit.errors import UnavailableError
 from services.kit.http_client import RemoteUnavailableError, ServiceClient
 from telemetry.catalogue import TELEMETRY_DROPPED
 from telemetry.emit.metrics import Metrics
 from tests.auth.preflight.sights import account
-from tests.auth.support import ACCOUNT, OPERATOR, SEED, SHORT_SEED, House
+from tests.auth.support import ACCOUNT, OPERATOR, SEED, SHORT_SEED, House, cut
+from tests.fakes.anchors import FakeAnchors
 from tests.fakes.clock import FakeClock
 
 PASSWORD = "made-up-password"
@@ -52,10 +57,16 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.fixture
-def vault_store(house: House, workers: Workers, tmp_path: Path) -> VaultStore:
+def logged() -> FakeAnchors:
+    return FakeAnchors()
+
+
+@pytest.fixture
+def vault_store(house: House, workers: Workers, tmp_path: Path, logged: FakeAnchors) -> VaultStore:
     house.vault.put(ACCOUNT, CredentialKind.PASSWORD, Secret(PASSWORD), actor=OPERATOR)
     (tmp_path / "auth.db").chmod(0o600)
-    return VaultStore(house.vault, house.database, [tmp_path / "auth.db"], workers)
+    watch = AuditWatch(house.vault, house.database, house.clock)
+    return VaultStore(house.vault, watch, logged, [tmp_path / "auth.db"], workers)
 
 
 def _state(house: House, workers: Workers, clock: FakeClock, host: str = "host-1") -> StoredAccountState:
@@ -66,7 +77,7 @@ def _state(house: House, workers: Workers, clock: FakeClock, host: str = "host-1
 def test_store_when_nobody_touched_it_then_nothing_is_wrong(vault_store: VaultStore) -> None:
     assert asyncio.run(vault_store.exposed_files()) == []
     assert asyncio.run(vault_store.damaged_records()) == []
-    assert asyncio.run(vault_store.audit_problem()) == ""
+    assert asyncio.run(vault_store.audit()) == AuditState("")
 
 
 def test_store_when_a_file_is_open_to_others_then_it_is_named(vault_store: VaultStore, tmp_path: Path) -> None:
@@ -94,7 +105,10 @@ def test_store_when_the_vault_is_sealed_then_it_cannot_be_looked_at(vault_store:
 def test_audit_when_a_row_is_edited_then_it_is_found(vault_store: VaultStore, house: House) -> None:
     with house.database.transaction() as connection:
         connection.execute(update(AUDIT).where(AUDIT.c.sequence == 2).values(actor="nobody"))
-    assert asyncio.run(vault_store.audit_problem()) == "row 2 was edited"
+    assert asyncio.run(vault_store.audit()).problem == "row 2 was edited"
+    assert asyncio.run(vault_store.damaged_records()) == [
+        "The audit trail is broken, so that nothing tells which record was written last"
+    ]
 
 
 def test_audit_when_its_end_is_cut_together_with_its_head_then_it_is_found_by_the_head_seen_before(
@@ -102,14 +116,39 @@ def test_audit_when_its_end_is_cut_together_with_its_head_then_it_is_found_by_th
 ) -> None:
     before = house.vault.audit_head()
     house.vault.put(ACCOUNT, CredentialKind.API_KEY, Secret(PASSWORD), actor=OPERATOR)
-    assert asyncio.run(vault_store.audit_problem()) == ""
+    assert asyncio.run(vault_store.audit()).problem == ""
+    cut(house.database, before)
+    assert asyncio.run(vault_store.audit()).problem.startswith("the trail was cut")
+
+
+def test_audit_when_it_was_cut_before_this_process_looked_then_it_is_found_by_what_was_logged(
+    vault_store: VaultStore, house: House, logged: FakeAnchors
+) -> None:
+    before = house.vault.audit_head()
+    house.vault.put(ACCOUNT, CredentialKind.API_KEY, Secret(PASSWORD), actor=OPERATOR)
+    logged.anchors = [house.vault.open_state().audit.anchor(house.vault.audit_head())]
+    cut(house.database, before)
+    problem = asyncio.run(vault_store.audit()).problem
+    assert problem == f"the trail was cut: it ends at row {before.sequence}, an anchor knows row {before.sequence + 1}"
+
+
+def test_audit_when_an_anchor_was_not_sealed_by_this_vault_then_it_proves_nothing(
+    vault_store: VaultStore, logged: FakeAnchors
+) -> None:
+    logged.anchors = [Anchor(AuditHead(99, "ab" * 32), "cd" * 32), Anchor(AuditHead(1, "ab" * 32), "no seal at all")]
+    assert asyncio.run(vault_store.audit()) == AuditState("")
+
+
+@pytest.mark.parametrize("away", [UnavailableError("The console is away."), TimeoutError()])
+def test_audit_when_the_logs_cannot_be_read_then_it_is_told_and_the_trail_walked_all_the_same(
+    vault_store: VaultStore, house: House, logged: FakeAnchors, away: Exception
+) -> None:
+    logged.away = away
+    state = asyncio.run(vault_store.audit())
+    assert (state.problem, "console" in state.unread) == ("", True)
     with house.database.transaction() as connection:
-        connection.execute(delete(AUDIT).where(AUDIT.c.sequence > before.sequence))
-        connection.execute(
-            text("UPDATE audit_head SET sequence = :sequence, mac = :mac"),
-            {"sequence": before.sequence, "mac": before.mac},
-        )
-    assert asyncio.run(vault_store.audit_problem()).startswith("the trail was cut")
+        connection.execute(update(AUDIT).where(AUDIT.c.sequence == 2).values(mac="ab" * 32))
+    assert asyncio.run(vault_store.audit()).problem == "row 2 differs from its anchor"
 
 
 def test_account_state_when_nothing_was_ever_stored_then_it_is_that_of_a_new_account(

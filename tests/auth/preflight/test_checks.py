@@ -11,7 +11,7 @@ from services.auth.accounts import MfaMethod
 from services.auth.logins.port import ProbeResult
 from services.auth.preflight.check import Asked, Check, Finding, Outcome, Severity
 from services.auth.preflight.endpoints import EndpointTable
-from services.auth.preflight.ports import DeviceState, LoggedLine, SeedState, TelemetryLosses
+from services.auth.preflight.ports import AuditState, DeviceState, LoggedLine, SeedState, TelemetryLosses
 from services.auth.preflight.table import standard_checks
 from services.auth.sessions.budget import Budget
 from services.auth.sessions.session import Session, State
@@ -57,7 +57,9 @@ NOT_WELL = [
     Case("vault_unsealed", FAIL, FakeSights(sealed=True)),
     Case("store_permissions", FAIL, FakeSights(exposed=["auth.db is open to others."])),
     Case("store_integrity", FAIL, FakeSights(damaged=["password of x does not open"] * 5)),
-    Case("audit_chain", FAIL, FakeSights(audit="row 4 was edited")),
+    Case("audit_chain", FAIL, FakeSights(audit_now=AuditState("row 4 was edited"))),
+    Case("audit_chain", FAIL, FakeSights(audit_now=AuditState("row 4 was edited", "The console is away."))),
+    Case("audit_chain", Outcome.WARN, FakeSights(audit_now=AuditState("", "The console is away."))),
     Case("clock_offset", Outcome.WARN, FakeSights(offset_now=offset(-3.0))),
     Case("clock_offset", FAIL, FakeSights(offset_now=offset(16.0))),
     Case("clock_offset", FAIL, FakeSights(offset_now=UNKNOWN)),

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 
 from services.auth.secret import Secret
-from services.auth.vault import integrity
 from services.auth.vault.rotation import WrappingKeyRotation
 from services.contracts.auth import AccountId
 from services.kit.clock import SystemClock
 from tests.auth.security.rotation_worker import KIND, PASSPHRASES, WRITERS, value_of
-from tests.auth.support import OPERATOR, House, open_database, passphrase
+from tests.auth.support import OPERATOR, House, integrity_problems, open_database, passphrase
 
 ROOT = Path(__file__).parents[3]
 KILLS = 5
@@ -58,7 +57,7 @@ def test_rotation_when_its_process_is_killed_under_load_then_every_confirmed_sec
             assert opened in [value_of(account, last[account] + more) for more in (0, 1)]
         WrappingKeyRotation(restarted, house.facts, house.clock).resume(actor=OPERATOR)
         with house.database.reading() as connection:
-            assert integrity.problems(connection, restarted.open_state()) == []
+            assert integrity_problems(connection, restarted) == []
         assert restarted.verify_audit().whole
     house.database.close()
     text = confirmed.read_text()

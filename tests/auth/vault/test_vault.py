@@ -18,11 +18,10 @@ from services.auth.errors import (
 from services.auth.secret import Secret
 from services.auth.tables import AUDIT, AUDIT_HEAD, VAULT_RECORDS
 from services.auth.vault.compared import ComparedSecrets
-from services.auth.vault.integrity import problems
 from services.auth.vault.passphrase import PassphraseProvider
 from services.auth.vault.vault import Vault
 from services.contracts.auth import CredentialKind, SecretOpened, SecretStored, VaultUnsealed
-from tests.auth.support import ACCOUNT, CHEAP, OPERATOR, OTHER, CrashError, House, passphrase
+from tests.auth.support import ACCOUNT, CHEAP, OPERATOR, OTHER, CrashError, House, integrity_problems, passphrase
 
 PASSWORD = CredentialKind.PASSWORD
 API_KEY = CredentialKind.API_KEY
@@ -207,7 +206,7 @@ def test_database_file_when_a_secret_is_stored_then_no_file_holds_it(house: Hous
 
 def _find_problems(house: House) -> list[str]:
     with house.database.reading() as connection:
-        return problems(connection, house.vault.open_state())
+        return integrity_problems(connection, house.vault)
 
 
 def test_integrity_when_nothing_was_touched_then_there_are_no_problems(house: House) -> None:

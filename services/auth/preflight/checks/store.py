@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.auth.preflight.check import Asked, Check, Finding, Severity, failed, passed
+from services.auth.preflight.check import Asked, Check, Finding, Severity, failed, passed, warned
 from services.auth.preflight.ports import Store, VaultState
 
 _MOST_NAMED = 3
@@ -67,8 +67,15 @@ class AuditChainCheck(Check):
         self._store = store
 
     async def look(self, asked: Asked) -> Finding:  # noqa: ARG002 -- the trail is the same for every account
-        problem = await self._store.audit_problem()
-        return failed(f"The audit trail is broken: {problem}.") if problem else passed("The audit trail is whole.")
+        state = await self._store.audit()
+        if state.problem:
+            return failed(f"The audit trail is broken: {state.problem}.")
+        if state.unread:
+            return warned(
+                f"The audit trail is whole, but was not held against its anchors in the logs. {state.unread}",
+                "Look whether the console and the log store answer: a trail cut while auth was down shows there alone.",
+            )
+        return passed("The audit trail is whole and holds what was anchored in the logs.")
 
 
 def _listed(found: Sequence[str]) -> str:
