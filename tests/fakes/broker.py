@@ -51,7 +51,7 @@ _WORKING = frozenset({OrderStatus.OPEN, OrderStatus.PARTIAL, OrderStatus.PENDING
 
 
 class FakeBroker:
-    """Implements `Broker` and `Streaming`.
+    """Implements `Broker`, `Streaming`, `BulkCancel` and `Measured`.
 
     Scripting: `answer_submits`, `answer_cancels` and `answer_replaces` queue outcomes, one for each call; without one
     the venue takes the call. `away` makes every question raise. `fill`, `cancel_at_venue` and `expire` are what the
@@ -75,6 +75,7 @@ class FakeBroker:
         self.asked: list[ClientOrderId] = []
         self.snapshots_since: list[datetime] = []
         self.restarts: list[str] = []
+        self.bulk_cancels = 0
         self.orders: dict[ClientOrderId, VenueOrder] = {}
         self.foreign: list[VenueOrder] = []
         self.fills: list[VenueFill] = []
@@ -89,6 +90,8 @@ class FakeBroker:
         self.mute = False
         self.cancels_wait = False
         self.before_submit: BeforeSubmit = _nothing
+        self.rate_limit_left: int | None = None
+        self.stream_age_seconds: float | None = None
         self.streaming = asyncio.Event()
         self._submit_answers: deque[tuple[SubmitOutcome, bool]] = deque()
         self._cancel_answers: deque[CancelOutcome] = deque()
@@ -193,6 +196,14 @@ class FakeBroker:
         self._become(order, OrderStatus.PENDING_CANCEL if self.cancels_wait else OrderStatus.CANCELED)
         return CancelTaken()
 
+    def cancel_all(self) -> CancelOutcome:
+        self.bulk_cancels += 1
+        outcome = self._cancel_answers.popleft() if self._cancel_answers else CancelTaken()
+        if isinstance(outcome, CancelTaken):
+            for order in [each for each in self.orders.values() if each.status in _WORKING]:
+                self._become(order, OrderStatus.PENDING_CANCEL if self.cancels_wait else OrderStatus.CANCELED)
+        return outcome
+
     def replace(
         self, venue_order_id: VenueOrderId, new_client_order_id: ClientOrderId, change: Change
     ) -> SubmitOutcome:
@@ -229,13 +240,13 @@ class FakeBroker:
     # --- Streaming
 
     async def stream(self, listener: UpdateListener) -> None:
-        self._listener = listener
+        self._listener, self.stream_age_seconds = listener, 0.0
         await asyncio.to_thread(listener.connected)
         self.streaming.set()
         try:
             await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
-            self._listener = None
+            self._listener, self.stream_age_seconds = None, None
             self.streaming.clear()
 
     def restart(self, reason: str) -> None:

@@ -28,6 +28,13 @@ class VenueUnavailableError(UnavailableError):
     title = "The venue does not answer"
 
 
+class VenueRefusesKeysError(VenueUnavailableError):
+    """The venue answered that it does not take our keys, or we have none that may be sent there."""
+
+    code = "venue_refuses_keys"
+    title = "The venue does not take the keys"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a venue can do, declared by its adapter.
@@ -148,7 +155,8 @@ class Snapshot:
     """Everything that reconciliation compares, read one after the other: orders before fills before positions.
 
     Attributes:
-        orders: All that are open, and those that changed since the moment asked for.
+        orders: All that are open, and those that changed since the moment asked for. Venues list by submission: an
+            older order that ended without a fill since then may be missing, and has to be asked for by `find`.
         fills: All since the moment asked for.
         skew_seconds: How far the venue's clock is ahead of ours, at most; the round trip is allowed for.
     """
@@ -173,10 +181,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The venue answered and definitely will not do it. `code` is the venue's own, `reason` its words, shortened."""
+    """The venue answered and definitely will not do it.
+
+    Attributes:
+        code: The venue's own, or "http-403" where it sent none.
+        reason: Its words, shortened.
+        unauthorised: It does not take our keys: that says nothing about the order, and the next one fares no better.
+    """
 
     code: str
     reason: str
+    unauthorised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +245,9 @@ class Update:
 
 
 class UpdateListener(Protocol):
-    """Hears a venue's stream. Calls come from one task; what they raise is logged and ends nothing."""
+    """Hears a venue's stream. Calls come one after the other from a thread of the venue's own, never from the event
+    loop's, so they may block; what they raise is logged and ends nothing.
+    """
 
     def connected(self) -> None:
         """The stream stands and is authenticated: reconcile, since something may have been missed."""
@@ -299,3 +316,16 @@ class BulkCancel(Protocol):
 
     def cancel_all(self) -> CancelOutcome:
         """Ask for a cancel of every open order of the account, ours or not; may be sent again."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What an adapter may tell of itself beside, for gauges and readiness."""
+
+    @property
+    def rate_limit_left(self) -> int | None:
+        """Calls that the venue takes in the present window; None when it has not said."""
+
+    @property
+    def stream_age_seconds(self) -> float | None:
+        """Since a frame or an answer to a ping was heard; None while no stream stands."""
