@@ -245,8 +245,9 @@ class Update:
 
 
 class UpdateListener(Protocol):
-    """Hears a venue's stream. Calls come one after the other from a thread of the venue's own, never from the event
-    loop's, so they may block; what they raise is logged and ends nothing.
+    """Hears a venue's stream; what it raises is logged and ends nothing.
+
+    Calls come one after the other from a thread of the venue's own, never from the event loop's, so they may block.
     """
 
     def connected(self) -> None:
