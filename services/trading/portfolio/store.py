@@ -90,7 +90,8 @@ def realised_since(connection: Connection, session: date) -> dict[date, Decimal]
 def day_trades(connection: Connection, venue: VenueName, since: date) -> int:
     """How often what was opened in a session was closed in it, at one venue, from the session `since` on."""
     mine = (SESSION_LINES.c.venue == venue) & (SESSION_LINES.c.session >= since)
-    return connection.execute(select(func.coalesce(func.sum(SESSION_LINES.c.day_trades), 0)).where(mine)).scalar_one()
+    counted: int | None = connection.execute(select(func.sum(SESSION_LINES.c.day_trades)).where(mine)).scalar_one()
+    return counted or 0
 
 
 def split(connection: Connection, key: PositionKey, session: date, ratio: Decimal) -> bool:
