@@ -187,11 +187,14 @@ class Rejected:
         code: The venue's own, or "http-403" where it sent none.
         reason: Its words, shortened.
         unauthorised: It does not take our keys: that says nothing about the order, and the next one fares no better.
+        venue_side: The reason lies with the venue and not with the order: too many calls, maintenance, or an account
+            that is blocked as a whole. Another venue may well take the order.
     """
 
     code: str
     reason: str
     unauthorised: bool = False
+    venue_side: bool = False
 
 
 @dataclass(frozen=True, slots=True)
