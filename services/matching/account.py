@@ -7,6 +7,7 @@ from typing import Final
 
 from services.contracts.market import Symbol
 from services.matching.happenings import Filled
+from services.matching.splits import split_quantity
 
 _ZERO: Final = Decimal(0)
 
@@ -74,10 +75,13 @@ class Account:
         _move(holding, signed, fill.price)
 
     def apply_split(self, symbol: Symbol, ratio: Decimal) -> None:
-        """Make `ratio` new shares of each old one: 2 for two for one, 0.1 for one for ten. What they cost stays."""
+        """Make `ratio` new shares of each old one: 2 for two for one, 0.1 for one for ten. What they cost stays.
+
+        Fractions of a share stay, to a billionth; nobody pays cash in their place.
+        """
         holding = self.holdings.get(symbol)
         if holding is not None:
-            holding.quantity *= ratio
+            holding.quantity = split_quantity(holding.quantity, ratio)
 
     def equity(self, prices: Mapping[Symbol, Decimal]) -> Decimal:
         """Cash and the worth of all positions, in dollars. `prices` has one for each symbol that is held."""

@@ -29,7 +29,8 @@ class Costs:
     fee_minimum: Decimal = _ZERO
 
     def __post_init__(self) -> None:
-        if min(self.slippage_bps, self.slippage_ticks, self.fee_per_share, self.fee_bps, self.fee_minimum) < 0:
+        costs = (self.slippage_bps, self.slippage_ticks, self.fee_per_share, self.fee_bps, self.fee_minimum)
+        if any(each < 0 for each in costs):
             raise ValueError("slippage and fees are costs: none of them is below zero")
 
     def slipped(self, price: Decimal, side: Side, limit: Decimal | None) -> Decimal:

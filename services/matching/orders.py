@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from services.contracts.market import OrderType, Side, Symbol, TimeInForce
+from services.contracts.market import Bar, OrderType, Side, Symbol, TimeInForce
 from services.contracts.orders import VenueOrderId
 
 STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -28,6 +28,14 @@ class Links:
     target: VenueOrderId
     stop: VenueOrderId
 
+    def renamed(self, old: VenueOrderId, new: VenueOrderId) -> "Links":
+        """The same links with one order in another's place."""
+        return Links(
+            entry=new if self.entry == old else self.entry,
+            target=new if self.target == old else self.target,
+            stop=new if self.stop == old else self.stop,
+        )
+
 
 @dataclass(slots=True, kw_only=True)
 class WorkingOrder:
@@ -40,7 +48,7 @@ class WorkingOrder:
         filled: Shares filled so far.
         held: Shares of an exit that wait for the entry to fill.
         triggered: A stop whose price was reached: it is a market order from then on, a stop-limit a limit order.
-        works_from: Only bars that start then or later can fill it.
+        works_from: Only bars that start then or later can fill it; None for an exit that is held whole.
         sequence: Place in time priority.
         fees, raw_fees: Dollars charged so far; and what they would be without the minimum.
         links: The orders that it belongs together with.
@@ -94,6 +102,10 @@ class WorkingOrder:
     def is_exit(self) -> bool:
         """It is the target or the stop of a pair."""
         return self.links is not None and self.order_id != self.links.entry
+
+    def works_in(self, bar: Bar) -> bool:
+        """Whether it worked when the bar started; an order that comes later cannot trade in it."""
+        return self.works_from is not None and self.works_from <= bar.start
 
     def reached_at(self, price: Decimal) -> bool:
         """Whether this price sets off the stop. Asked of stops only."""
