@@ -16,6 +16,7 @@ from services.auth.anchoring import EVERY_SECONDS as ANCHOR_SECONDS
 from services.auth.anchoring import AuditAnchor
 from services.auth.api import account_router, vault_router
 from services.auth.audit_watch import AuditWatch
+from services.auth.canaries import Canaries
 from services.auth.clock_keeping import EVERY_SECONDS as CLOCK_SECONDS
 from services.auth.clock_keeping import ClockKeeping
 from services.auth.door import VaultDoor
@@ -31,7 +32,7 @@ from services.auth.logins.robinhood import RobinhoodLogin
 from services.auth.logins.schwab import SchwabLogin
 from services.auth.logins.wire import Wire
 from services.auth.operations import Operations
-from services.auth.preflight.adapters import EmittedTelemetry, StoredAccountState, VaultStore
+from services.auth.preflight.adapters import EmittedTelemetry, StoredAccountState, StoredCanaries, VaultStore
 from services.auth.preflight.api import preflight_router
 from services.auth.preflight.broker_access import LiveBroker
 from services.auth.preflight.endpoints import EndpointTable
@@ -39,6 +40,8 @@ from services.auth.preflight.log_search import ConsoleLogSearch
 from services.auth.preflight.runner import Preflight
 from services.auth.preflight.table import Sights, standard_checks
 from services.auth.preflight.workers import Workers
+from services.auth.rehearsal import EVERY_SECONDS as REHEARSAL_SECONDS
+from services.auth.rehearsal import Rehearsal
 from services.auth.secret import Secret
 from services.auth.sessions.journal import Journal
 from services.auth.sessions.keeper import KeeperParts, SessionKeeper
@@ -172,6 +175,7 @@ class _House:
         self.trail = AuditWatch(self.vault, chassis.database, chassis.clock)
         self.console = ConsoleClient(chassis.client("console", chassis.settings.console_base_url))
         self.anchors = LoggedAnchors(self.console, chassis.clock)
+        self.canaries = Canaries(self.vault, chassis.database, self.randomness)
         self.tracker = MfaTracker(chassis.facts, chassis.database, self.accounts, chassis.clock)
         self.inbox = SmsCorrelator(standard_patterns(), chassis.clock, self.randomness)
         self.brokers = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
@@ -194,7 +198,7 @@ def _keeper(house: _House) -> SessionKeeper:
         metrics.gauge(AUTH_LOGIN_DUE, account=account).set(0.0 if at is None else at.timestamp())
 
     login = LoginParts(
-        logins=_logins(house),
+        logins=_logins(house, house.brokers, house.gateway),
         journal=Journal(facts, database, house.vault, clock, house.endpoints),
         issuer=CodeIssuer(house.vault, facts, clock, waiter=waiter, correction=house.watch),
         inbox=house.inbox,
@@ -235,12 +239,12 @@ def _sms(house: _House) -> SmsSide:
     return sms_side(options, parts)
 
 
-def _logins(house: _House) -> dict[Broker, BrokerLogin]:
-    clock, wire = house.chassis.clock, Wire(house.brokers, house.chassis.clock)
+def _logins(house: _House, brokers: httpx.AsyncClient, gateway: httpx.AsyncClient) -> dict[Broker, BrokerLogin]:
+    clock, wire = house.chassis.clock, Wire(brokers, house.chassis.clock)
     return {
         Broker.ALPACA: AlpacaLogin(wire),
         Broker.SCHWAB: SchwabLogin(wire, clock, house.randomness),
-        Broker.IBKR: IbkrLogin(Wire(house.gateway, clock), clock),
+        Broker.IBKR: IbkrLogin(Wire(gateway, clock), clock),
         Broker.ROBINHOOD: RobinhoodLogin(wire, clock, house.randomness),
     }
 
@@ -261,6 +265,7 @@ def _preflight(house: _House, keeper: SessionKeeper, signer: VerdictSigner) -> P
         telemetry=EmittedTelemetry(metrics, clock, workers),
         logs=ConsoleLogSearch(house.console, clock),
         endpoints=house.endpoints,
+        canaries=StoredCanaries(house.canaries, workers),
     )
     return Preflight(
         standard_checks(sights, clock),
@@ -287,11 +292,19 @@ def _background(house: _House, door: VaultDoor) -> list[Background]:
         metrics=house.chassis.telemetry.metrics,
         clock=house.chassis.clock,
     )
+    rehearsal = Rehearsal(
+        house.canaries,
+        house.vault,
+        house.accounts,
+        house.chassis.database,
+        lambda nowhere: _logins(house, nowhere, nowhere),
+    )
     return [
         partial(_closing, house, client),
         house.anchors.reading_back,
         partial(repeating, door.look, every_seconds=_UNSEAL_SECONDS, purpose="unseal the vault"),
         partial(repeating, anchor.look, every_seconds=ANCHOR_SECONDS, purpose="anchor the audit trail"),
+        partial(repeating, rehearsal.look, every_seconds=REHEARSAL_SECONDS, purpose="look for ways secrets get out"),
         partial(repeating, clocks.look, every_seconds=CLOCK_SECONDS, purpose="compare clocks"),
         partial(repeating, house.tracker.look, every_seconds=STAGE_SECONDS, purpose="note which seeds have logged in"),
     ]

@@ -26,6 +26,7 @@ from telemetry.catalogue import (
 from telemetry.emit.metrics import Metrics
 
 _ACCOUNT: Final = "account"
+_CREDENTIALS: Final = tuple(kind for kind in CredentialKind if kind is not CredentialKind.CANARY)
 
 
 class AccountLabels:
@@ -79,7 +80,7 @@ class AccountGauges:
             self._metrics.gauge(AUTH_MFA_STAGE, account=account.name, stage=stage.value).set(stage is reached)
 
     def _show_credentials(self, connection: Connection, name: AccountId) -> None:
-        for kind in CredentialKind:
+        for kind in _CREDENTIALS:
             record = vault_store.find(connection, name, kind)
             written = 0.0 if record is None else record.written_at.timestamp()
             self._metrics.gauge(AUTH_CREDENTIAL_WRITTEN, account=name, kind=kind.value).set(written)

@@ -29,6 +29,7 @@ class CredentialKind(StrEnum):
     DEVICE_TOKEN = "device_token"  # noqa: S105 -- the name of a kind, not a token
     OAUTH_TOKENS = "oauth_tokens"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 -- the name of a kind, not a secret
+    CANARY = "canary"  # good for nothing: planted to be looked for where no secret may be
 
 
 class LoginMethod(StrEnum):

@@ -98,6 +98,15 @@ def test_add_when_the_seed_comes_on_standard_input_as_an_address_then_it_is_read
     assert "totp_seed (1, " in cli.well("auth", "list")
 
 
+@pytest.mark.parametrize("command", [(*ALPACA, "--secret", "canary"), ("auth", "reveal", "alpaca-paper", "canary")])
+def test_canary_when_it_is_asked_for_as_if_it_were_a_credential_then_it_is_none(
+    cli: Cli, command: tuple[str, ...]
+) -> None:
+    result = cli(*command, lines=(SECRET,))
+    assert result.exit_code == 2
+    assert "none of api_key, password" in result.output
+
+
 def test_reveal_when_no_step_up_is_set_then_it_is_refused(cli: Cli) -> None:
     cli.well(*ALPACA, "--secret", "api_key", lines=(SECRET,))
     assert cli.refused("auth", "reveal", "alpaca-paper", "api_key", lines=(STEP_UP,)).code == "step_up_missing"

@@ -10,10 +10,12 @@ from typing import Final
 
 from services.auth import mfa
 from services.auth.audit_watch import AuditWatch
+from services.auth.canaries import Canaries
 from services.auth.errors import NoSuchCredentialError
 from services.auth.preflight import device_hosts
 from services.auth.preflight.ports import AnchorSource, AuditState, DeviceState, SeedState, TelemetryLosses
 from services.auth.preflight.workers import Workers
+from services.auth.secret import Secret
 from services.auth.sessions import attempts, store
 from services.auth.sessions.budget import Budget
 from services.auth.sessions.session import Session
@@ -163,6 +165,17 @@ class StoredAccountState:
             with self._transactions.transaction() as tx:
                 device_hosts.note(tx.connection, token.account, token.generation, self._host)
         return known in {None, self._host}
+
+
+class StoredCanaries:
+    """The planted secrets, from the vault."""
+
+    def __init__(self, canaries: Canaries, workers: Workers) -> None:
+        self._canaries = canaries
+        self._workers = workers
+
+    async def planted(self) -> Sequence[Secret]:
+        return await self._workers.run(self._canaries.read)
 
 
 class EmittedTelemetry:

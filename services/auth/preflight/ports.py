@@ -6,6 +6,7 @@ from typing import Protocol
 
 from services.auth.accounts import Account
 from services.auth.logins.port import ProbeResult
+from services.auth.secret import Secret
 from services.auth.sessions.budget import Budget
 from services.auth.sessions.session import Session
 from services.auth.totp.clock_offset import ClockOffset
@@ -125,6 +126,13 @@ class TelemetryHealth(Protocol):
 
     async def losses(self) -> TelemetryLosses:
         """What was lost lately."""
+
+
+class CanarySource(Protocol):
+    """Secrets that were planted to be found in the logs if anything lets secrets out."""
+
+    async def planted(self) -> Sequence[Secret]:
+        """All of them. Raises `SealedError` while the vault is sealed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The checks of a preflight. A new check is one class and one line here."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.auth.preflight.check import Check
@@ -22,8 +21,15 @@ from services.auth.preflight.checks.store import (
 )
 from services.auth.preflight.checks.telemetry import SecretExposureCheck, TelemetryFlowingCheck
 from services.auth.preflight.endpoints import EndpointTable
-from services.auth.preflight.ports import AccountState, BrokerAccess, LogSearch, Store, TelemetryHealth, VaultState
-from services.auth.secret import Secret
+from services.auth.preflight.ports import (
+    AccountState,
+    BrokerAccess,
+    CanarySource,
+    LogSearch,
+    Store,
+    TelemetryHealth,
+    VaultState,
+)
 from services.kit.clock import Clock
 
 
@@ -38,7 +44,7 @@ class Sights:
     telemetry: TelemetryHealth
     logs: LogSearch
     endpoints: EndpointTable
-    canaries: Sequence[Secret] = ()
+    canaries: CanarySource
 
 
 def standard_checks(sights: Sights, clock: Clock) -> tuple[Check, ...]:

@@ -231,7 +231,7 @@ class Vault:
             tx.record(SecretRemoved(subject=account, kind=kind, actor=actor))
 
     def credentials(self) -> list[CredentialInfo]:
-        """What is stored, without opening any of it; works while sealed."""
+        """The credentials stored, without opening any of them; works while sealed."""
         with self._readings.reading() as connection:
             records = store.every(connection)
         return [
@@ -243,7 +243,7 @@ class Vault:
                 record.written_at,
             )
             for record in records
-            if record.account != store.INTERNAL_ACCOUNT
+            if record.account != store.INTERNAL_ACCOUNT and record.kind != CredentialKind.CANARY
         ]
 
     def audit_head(self) -> AuditHead:

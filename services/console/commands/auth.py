@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 # A person may have to read a text message or approve on a phone meanwhile.
 _LOGIN_SECONDS = 600.0
+# A canary is no credential: the service plants it and nobody stores, reads or removes it by hand.
+_KINDS = ", ".join(kind for kind in CredentialKind if kind is not CredentialKind.CANARY)
+
+
+def _credential(name: str) -> CredentialKind:
+    if name not in _KINDS.split(", "):
+        raise typer.BadParameter(f"{name!r} is none of {_KINDS}.")
+    return CredentialKind(name)
+
+
+_Kind = Annotated[CredentialKind, typer.Argument(parser=_credential, metavar="KIND", help=f"One of {_KINDS}.")]
 _Account = Annotated[str, typer.Argument(help="The account's name, such as robinhood-main.", metavar="ACCOUNT")]
 
 
@@ -67,7 +78,10 @@ def add(  # noqa: PLR0913 -- each parameter is one of the command's options
     data: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE that is no secret, such as username=me.")
     ] = None,
-    secret: Annotated[list[CredentialKind] | None, typer.Option(help="Kind of a secret to store; asked for.")] = None,
+    secret: Annotated[
+        list[CredentialKind] | None,
+        typer.Option(parser=_credential, metavar="KIND", help=f"Kind of a secret to store; asked for. {_KINDS}."),
+    ] = None,
     seed_file: Annotated[
         Path | None,
         typer.Option(help="An otpauth address, an authenticator's export or a picture of its QR code; - for stdin."),
@@ -92,7 +106,7 @@ def listing(context: typer.Context) -> None:
     _vault()(operator_of(context)).listing()
 
 
-def reveal(context: typer.Context, account: _Account, kind: Annotated[CredentialKind, typer.Argument()]) -> None:
+def reveal(context: typer.Context, account: _Account, kind: _Kind) -> None:
     """Show a secret, after the step-up passphrase. Goes into the audit trail, refused or not."""
     _vault()(operator_of(context)).reveal(account, kind)
 

@@ -101,6 +101,9 @@ class FakeSights:
     async def losses(self) -> TelemetryLosses:
         return self.losses_now
 
+    async def planted(self) -> Sequence[Secret]:
+        return [Secret(CANARY)]
+
     async def recent(self) -> Sequence[LoggedLine]:
         return self.lines
 
@@ -114,5 +117,5 @@ def sights(fake: FakeSights) -> Sights:
         telemetry=fake,
         logs=fake,
         endpoints=EndpointTable(),
-        canaries=[Secret(CANARY)],
+        canaries=fake,
     )

@@ -26,6 +26,7 @@ from starlette.routing import Mount, Route
 
 from services.auth.accounts import Account, MfaMethod
 from services.auth.bootstrap import open_operations
+from services.auth.canaries import Canaries
 from services.auth.enrolment.reading import read_bytes
 from services.auth.operations import Operations
 from services.auth.secret import Secret
@@ -110,6 +111,7 @@ class Sweep:
         self.refusals: list[str] = []
         self.leased = ""
         self.told = ""
+        self.planted: list[str] = []
 
     @property
     def issued(self) -> list[str]:
@@ -344,6 +346,10 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sweep, Running]:
         with started("services.auth", sweep.home.process_environ) as running:
             sweep.call(running.url)
             running.stop()
+    with open_operations(sweep.home.settings(SIGHTLINE_CONSOLE="off"), actor="operator") as hands:
+        hands.unlock()
+        own = Canaries(hands._vault, hands._database, SystemRandomness()).read()
+    sweep.planted = [canary.use(str) for canary in own]
     return sweep, running
 
 
@@ -353,6 +359,16 @@ def test_secrets_when_the_service_has_run_every_flow_then_they_are_nowhere(swept
     assert _found([*PLANTED, *sweep.issued], {**_words(sweep, running), **_files(sweep)}) == []
     # A telephone number is registered with its account, in the database; it is nobody's to read elsewhere.
     assert _found([NUMBER, OWN_NUMBER], _words(sweep, running)) == []
+
+
+@pytest.mark.slow
+def test_canaries_when_the_service_has_planted_and_rehearsed_them_then_they_are_nowhere(
+    swept: tuple[Sweep, Running],
+) -> None:
+    sweep, running = swept
+    assert len(sweep.planted) == len(ACCOUNTS) - 1  # the gateway's account has no secret
+    assert "rehearsal opened the canary of" in running.told
+    assert _found(sweep.planted, {**_words(sweep, running), **_files(sweep)}) == []
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from services.auth.preflight.check import Asked, Check, Finding, Severity, failed, passed, warned
-from services.auth.preflight.ports import LoggedLine, LogSearch, TelemetryHealth
+from services.auth.preflight.ports import CanarySource, LoggedLine, LogSearch, TelemetryHealth
 from services.auth.secret import Secret
 from telemetry.emit.redaction import Redactor
 
@@ -46,30 +46,35 @@ class SecretExposureCheck(Check):
     severity = Severity.BLOCK
     remedy = "Exchange the secret at the broker, then find the line that let it out; the runbook says how."
 
-    def __init__(self, logs: LogSearch, canaries: Sequence[Secret] = ()) -> None:
+    def __init__(self, logs: LogSearch, canaries: CanarySource) -> None:
         self._logs = logs
-        self._canaries = tuple(canaries)
+        self._canaries = canaries
 
     async def look(self, asked: Asked) -> Finding:  # noqa: ARG002 -- a secret in the logs concerns every account
         lines = await self._logs.recent()
+        canaries = await self._canaries.planted()
         # Up to a tenth of a second of work: the other checks' answers should not wait for it.
-        found = await asyncio.to_thread(self._found_in, lines)
+        found = await asyncio.to_thread(_found_in, lines, canaries)
         if not found:
-            return passed(f"No secret in the last {len(lines)} log lines.")
+            return passed(f"No secret in the last {len(lines)} log lines, and none of {len(canaries)} planted ones.")
         named = "; ".join(f"{place}, {count} times" for place, count in found.most_common(_MOST_NAMED))
         return failed(f"There are secrets in the logs: {named}.")
 
-    def _found_in(self, lines: Sequence[LoggedLine]) -> Counter[str]:
-        return Counter(
-            f"{what} in a line of {line.service_name} ({line.logger})" for line in lines for what in self._seen_in(line)
-        )
 
-    def _seen_in(self, line: LoggedLine) -> set[str]:
-        seen: set[str] = set()
-        # What the emitting side would have blanked out must not be there: the same patterns, on what arrived.
-        redactor = Redactor(lambda pattern: seen.add(f"a secret of the kind {pattern}"))
-        for text in line.texts:
-            redactor.text(text)
-            if any(canary.use(lambda planted, text=text: planted in text) for canary in self._canaries):  # type: ignore[misc] # the loop's present value
-                seen.add("a planted canary")
-        return seen
+def _found_in(lines: Sequence[LoggedLine], canaries: Sequence[Secret]) -> Counter[str]:
+    return Counter(
+        f"{what} in a line of {line.service_name} ({line.logger})"
+        for line in lines
+        for what in _seen_in(line, canaries)
+    )
+
+
+def _seen_in(line: LoggedLine, canaries: Sequence[Secret]) -> set[str]:
+    seen: set[str] = set()
+    # What the emitting side would have blanked out must not be there: the same patterns, on what arrived.
+    redactor = Redactor(lambda pattern: seen.add(f"a secret of the kind {pattern}"))
+    for text in line.texts:
+        redactor.text(text)
+        if any(canary.use(lambda planted, text=text: planted in text) for canary in canaries):  # type: ignore[misc] # the loop's present value
+            seen.add("a planted canary")
+    return seen
