@@ -60,6 +60,7 @@ class OrderIncidentKind(StrEnum):
     UNREADABLE_FRAME = "unreadable_frame"
     UNKNOWN_STATUS = "unknown_status"
     TERMS_DIFFER = "terms_differ"  # the venue's order is not the one that was sent
+    ORPHAN = "orphan"  # at the venue under a client order id of ours that is not in our books
 
 
 class _OrderFact(Event):

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.contracts.orders import Fill, OrderStatus, Source
 from services.contracts.trading import OrderIncidentKind
+from services.trading.orders.ledger import Span
 from services.trading.orders.news import News
 from services.trading.orders.order import Order
 
@@ -39,19 +40,32 @@ class Incident:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """An execution for the ledger, with the part of the order that it newly covers: none when it was known before."""
+
+    fill: Fill
+    spans: tuple[Span, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What became of an order.
 
     Attributes:
         transitions: In the order in which they happened.
-        fills: To be booked. A fill that was taken back stands as its opposite.
+        bookings: New executions, those that cover nothing new included. One that was taken back stands as its opposite.
     """
 
     order: Order
     transitions: tuple[Transition, ...] = ()
-    fills: tuple[Fill, ...] = ()
+    bookings: tuple[Booking, ...] = ()
     incidents: tuple[Incident, ...] = ()
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """What changes the position."""
+        return tuple(booking.fill for booking in self.bookings if booking.fill.quantity)
 
 
 @dataclass(slots=True)
@@ -67,7 +81,7 @@ class Draft:
     news: News
     at: datetime
     transitions: list[Transition] = field(default_factory=list)
-    fills: list[Fill] = field(default_factory=list)
+    bookings: list[Booking] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
 
     def become(self, **changes: Any) -> None:  # noqa: ANN401 -- fields of Order
@@ -100,7 +114,7 @@ class Draft:
         return Step(
             order=self.order,
             transitions=tuple(self.transitions),
-            fills=tuple(self.fills),
+            bookings=tuple(self.bookings),
             incidents=tuple(self.incidents),
         )
 

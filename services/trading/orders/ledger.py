@@ -14,7 +14,6 @@ from services.contracts.orders import ExecutionId
 
 EXACT: Final = Context(prec=60)
 _NOTHING: Final = Decimal(0)
-_ONE: Final = Decimal(1)
 _PRICE_STEP: Final = Decimal("1E-9")
 
 
@@ -133,5 +132,6 @@ def _moved_down(spans: Iterable[Span], gone: Iterable[Span]) -> tuple[Span, ...]
 
 
 def _stepped(price: Decimal) -> Decimal:
-    stepped = price.quantize(_PRICE_STEP).normalize()
-    return stepped if stepped.as_tuple().exponent <= 0 else stepped.quantize(_ONE)  # never 1E+2
+    stepped = price.quantize(_PRICE_STEP)
+    whole = stepped.to_integral_value()
+    return whole if stepped == whole else stepped.normalize()  # never 1E+2
