@@ -10,10 +10,13 @@ from services.matching.orders import WorkingOrder
 
 
 class BarOverlapError(ValueError):
-    """A bar starts before the last one of its symbol has ended: feed bars in order, of one length, each once."""
+    """A bar starts before the last one of its symbol has ended."""
 
     def __init__(self, bar: Bar, until: datetime) -> None:
-        super().__init__(f"the bar of {bar.symbol} at {bar.start} starts before the last one ended, at {until}")
+        super().__init__(
+            f"the bar of {bar.symbol} at {bar.start} starts before the last one ended, at {until}: "
+            "feed bars in order, each once"
+        )
         self.bar = bar
 
 
