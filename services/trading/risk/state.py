@@ -1,41 +1,32 @@
-"""Which changes of the trading state are allowed: anybody may tighten it, only a person loosens it."""
+"""What each trading state lets pass, and which of two is the stricter.
 
-from enum import StrEnum
+The state is latched: programs and people may make it stricter, and only a person makes it looser.
+"""
+
 from typing import Final
 
 from services.contracts.orders import TradingState
 
+KILL_SWITCH: Final = "kill-switch"
+"""The strategy whose orders flatten what is held while trading is halted."""
 
-class Command(StrEnum):
-    """What is asked of the trading state."""
-
-    HALT = "halt"
-    REDUCE = "reduce"
-    RESUME = "resume"
+_STRICTNESS: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
 
 
-class NotAllowedError(Exception):
-    """The trading state may not be changed like this; the words say who may."""
+def stricter(one: TradingState, other: TradingState) -> bool:
+    """Whether `one` lets less pass than `other`."""
+    return _STRICTNESS[one] > _STRICTNESS[other]
 
 
-_TIGHTNESS: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
-_TIGHTENING: Final = {Command.HALT: TradingState.HALTED, Command.REDUCE: TradingState.REDUCING}
+def admits(state: TradingState, strategy: str, *, reduces: bool) -> bool:
+    """Whether an order of the strategy passes; `reduces` says that it only takes away from a position.
 
-
-def changed(state: TradingState, command: Command, *, person: bool, halting: bool = False) -> TradingState:
-    """The state after a command. It is latched: reducing what is halted leaves it halted.
-
-    Args:
-        person: A person gives the command, not a program.
-        halting: The kill switch is at work.
-
-    Raises:
-        NotAllowedError: A program wants to resume, or somebody does while the kill switch is at work.
+    The kill switch has no other right than to reduce while trading is halted: its name on an order opens nothing.
     """
-    if command is Command.RESUME:
-        if not person:
-            raise NotAllowedError("Only a person resumes trading: look at what stopped it, then `sightline resume`.")
-        if halting:
-            raise NotAllowedError("The kill switch is at work: wait until it is done, then resume.")
-        return TradingState.ACTIVE
-    return max(state, _TIGHTENING[command], key=_TIGHTNESS.__getitem__)
+    match state:
+        case TradingState.ACTIVE:
+            return reduces or strategy != KILL_SWITCH
+        case TradingState.REDUCING:
+            return reduces
+        case TradingState.HALTED:
+            return reduces and strategy == KILL_SWITCH

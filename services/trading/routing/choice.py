@@ -65,6 +65,8 @@ def rank(
     """Where the order may go.
 
     Args:
+        candidates: The venues that are set up.
+        ticket: The order.
         holdings: By venue, what is held of the order's symbol; also at venues that are no candidates.
         in_use: The venue that took the last order for new exposure.
         margin: How much better another's score has to be to take its place.

@@ -5,17 +5,14 @@ The rule behind it: a second order needs proof that the first one does not work.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
 
 from services.contracts.trading import FailoverCause
-from services.trading.brokers.port import Concern, NotSent, Rejected, SubmitOutcome
-
-_ABOUT_THE_VENUE: Final = frozenset({Concern.ACCESS, Concern.ACCOUNT, Concern.RATE, Concern.MAINTENANCE})
+from services.trading.brokers.port import NotSent, Rejected, SubmitOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """The venue has confirmed that the order is canceled, and how much of it is filled. Asking for a cancel is not it."""
+    """The venue has confirmed the cancel; `filled` of the order are. Having asked for one is no confirmation."""
 
     filled: Decimal
 
@@ -41,7 +38,7 @@ def may_fail_over(outcome: SubmitOutcome | Canceled, quantity: Decimal, *, close
     match outcome:
         case NotSent():
             return Onward(FailoverCause.NOT_SENT, quantity)
-        case Rejected(concern=concern) if concern in _ABOUT_THE_VENUE:
+        case Rejected(unauthorised=True) | Rejected(venue_side=True):
             return Onward(FailoverCause.REJECTED, quantity)
         case Canceled(filled=filled) if filled < quantity:
             return Onward(FailoverCause.CANCELED, quantity - filled)
