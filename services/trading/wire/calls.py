@@ -6,6 +6,7 @@ vendor's retry loop catches: an order is sent once, whatever the client's settin
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from http import HTTPStatus
@@ -170,16 +171,16 @@ class VenueCalls:
     def _content(self, response: requests.Response) -> bytes:
         ends = self._clock.monotonic() + self._patience.total_seconds
         content = bytearray()
-        try:
+        with ExitStack() as unless_whole:
+            # What is left of an answer must not be read as the beginning of the next one.
+            unless_whole.callback(response.close)
             while piece := response.raw.read1(_PIECE, decode_content=True):
                 content += piece
                 if len(content) > _LARGEST_BODY:
                     raise NoAnswerError("the answer is too large")
                 if self._clock.monotonic() > ends:
                     raise NoAnswerError(f"the answer took longer than {self._patience.total_seconds:g} s to arrive")
-        except BaseException:
-            response.close()  # what is left of the answer must not be read as the next one
-            raise
+            unless_whole.pop_all()
         response.raw.release_conn()
         return bytes(content)
 

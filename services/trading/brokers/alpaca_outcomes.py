@@ -1,0 +1,90 @@
+"""What becomes of a call that changes something at Alpaca, in the words of the port.
+
+Who has not heard that nothing happened says so: `OutcomeUnknown`. The codes are those of Alpaca's error answers.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from services.contracts.orders import ClientOrderId
+from services.trading.brokers.alpaca_fields import UnreadableError, document_in, documents_in
+from services.trading.brokers.alpaca_words import order_of
+from services.trading.brokers.port import (
+    Accepted,
+    CancelOutcome,
+    CancelTaken,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    SubmitOutcome,
+)
+from services.trading.wire.outcomes import CallError, NotSentError, RefusedError
+
+# Any field that does not fit, a client order id that was used before among them.
+_INVALID: Final = "40010001"
+_ID_FIELD: Final = "client_order_id"
+
+
+def placed(client_order_id: ClientOrderId, send: Callable[[], object]) -> SubmitOutcome:
+    """Send an order or a replacement, once, and tell what became of it."""
+    try:
+        order = order_of(document_in(send()))
+    except NotSentError as error:
+        return NotSent(error.detail)
+    except RefusedError as error:
+        return _refused(error)
+    except CallError as error:
+        return OutcomeUnknown(error.detail)
+    except UnreadableError as error:
+        return OutcomeUnknown(f"the venue's answer was not understood: {error}")
+    if order.client_order_id != client_order_id:
+        return OutcomeUnknown("the venue answered with another order")
+    return Accepted(order)
+
+
+def is_invalid(outcome: SubmitOutcome) -> bool:
+    """Whether a field was refused: it may be the client order id, which then was used before."""
+    return isinstance(outcome, Rejected) and outcome.code == _INVALID
+
+
+def names_id(outcome: SubmitOutcome) -> bool:
+    """Whether the refusal is about the client order id."""
+    return isinstance(outcome, Rejected) and _ID_FIELD in outcome.reason
+
+
+def canceling(send: Callable[[], object]) -> CancelOutcome:
+    """Ask for a cancel, and tell what became of the request."""
+    try:
+        send()
+    except CallError as error:
+        if error.unanswered_before:
+            # The attempt before this one may have been acted on, and may be why the order can no longer be canceled.
+            return OutcomeUnknown(f"asked again after no answer: {error.detail}")
+        if isinstance(error, NotSentError):
+            return NotSent(error.detail)
+        refused = _refused(error) if isinstance(error, RefusedError) else None
+        return refused or OutcomeUnknown(error.detail)
+    except UnreadableError as error:
+        return OutcomeUnknown(f"the venue's answer was not understood: {error}")
+    return CancelTaken()
+
+
+def each_taken(told: object) -> None:
+    """Look through the answer to a cancel of everything: a status for each order. Raises `CallError`.
+
+    An order that had ended in the meantime is answered 422, and that is well.
+    """
+    statuses = [each.get("status") for each in documents_in(told or [])]
+    failed = sum(not isinstance(each, int) or each >= HTTPStatus.INTERNAL_SERVER_ERROR for each in statuses)
+    if failed:
+        raise CallError(f"{failed} of {len(statuses)} orders were not canceled")
+
+
+def _refused(error: RefusedError) -> Rejected | NotSent | OutcomeUnknown:
+    # The limiter stands before everything else: what it turns away was not looked at, as if it had not been sent.
+    if error.limited:
+        return NotSent(f"the venue's rate limiter turned it away: {error.detail}")
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return OutcomeUnknown("the venue answered 429, and not as its rate limiter does")
+    return Rejected(error.venue_code, error.detail, unauthorised=error.unauthorised)

@@ -1,0 +1,279 @@
+"""Alpaca's stream of trade updates, by alpaca-py's `TradingStream`, supervised.
+
+alpaca-py's own loop hides what happens: it logs lost connections, waits up to 30 s on its own, parses a frame before
+anybody has seen it, and drops it when the handler raises. Used of it here is the protocol: connecting, authenticating
+and subscribing. The loop around that is ours.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from alpaca.trading.stream import TradingStream
+
+from services.contracts.orders import VenueName
+from services.kit.backoff import delay_seconds
+from services.kit.clock import Clock
+from services.kit.errors import SightlineError
+from services.kit.ids import Randomness
+from services.trading.brokers.alpaca_fields import UnreadableError
+from services.trading.brokers.alpaca_frames import acknowledges, document_of, update_of
+from services.trading.brokers.alpaca_sites import key_pair
+from services.trading.brokers.port import UpdateListener
+from services.trading.wire.calls import Keys
+
+_log = logging.getLogger("services.trading.brokers.alpaca")
+
+_CLOSE_SECONDS: Final = 1.0
+_LARGEST_FRAME: Final = 1024 * 1024  # bytes
+_FRAMES_WAITING: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPatience:
+    """How long things may take, in seconds.
+
+    Attributes:
+        open_seconds: Until a connection stands, is authenticated and subscribed.
+        ping_every_seconds: Between two pings.
+        pong_within_seconds: A connection that answers no ping for so long is given up.
+        first_wait_seconds, most_wait_seconds: Between two attempts to connect; doubles with each failure.
+    """
+
+    open_seconds: float = 10.0
+    ping_every_seconds: float = 5.0
+    pong_within_seconds: float = 10.0
+    first_wait_seconds: float = 0.5
+    most_wait_seconds: float = 30.0
+
+
+class TradeUpdates:
+    """Listens to the updates of one account.
+
+    Args:
+        name: The account.
+        url: Address of the stream.
+        keys: The headers of the account's session, asked for each connection.
+        clock: Measures how long nothing was heard.
+        randomness: Spreads the waits.
+        patience: How long things may take.
+    """
+
+    def __init__(  # noqa: PLR0913 -- each is a collaborator of its own, handed in once when a venue is wired
+        self,
+        name: VenueName,
+        url: str,
+        keys: Keys,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        patience: StreamPatience | None = None,
+    ) -> None:
+        self._name = name
+        self._url = url
+        self._keys = keys
+        self._clock = clock
+        self._randomness = randomness
+        self._patience = patience or StreamPatience()
+        self._heard_at: float | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._restart_reason = ""
+        self._restarting = asyncio.Event()  # made anew by `run`, for the loop that it runs in
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Since a frame or an answer to a ping was heard; None while no stream stands."""
+        heard_at = self._heard_at
+        return None if heard_at is None else self._clock.monotonic() - heard_at
+
+    def restart(self, reason: str) -> None:
+        """Give up the present connection, or the wait for the next one. From any thread; nothing while none listens."""
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._restart, reason)
+
+    async def run(self, listener: UpdateListener) -> None:
+        """Listen until cancelled."""
+        self._loop, self._restarting = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            async with _one_thread(f"stream-{self._name}") as thread:
+                await self._keep(_Teller(self._name, listener, thread))
+        finally:
+            self._loop = None
+
+    async def _keep(self, teller: "_Teller") -> None:
+        failures, said = 0, ""
+        while True:
+            stood, reason = await self._connection(teller)
+            if stood:
+                failures, said = 0, ""
+                await teller.disconnected(reason)
+            elif reason != said:
+                _log.warning("the stream of %s cannot be opened: %s", self._name, reason)
+                said = reason
+            failures += 1
+            wait = delay_seconds(
+                failures,
+                self._randomness,
+                first_seconds=self._patience.first_wait_seconds,
+                most_seconds=self._patience.most_wait_seconds,
+            )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._restarting.wait(), wait)
+
+    async def _connection(self, teller: "_Teller") -> tuple[bool, str]:
+        """One connection until its end: whether it ever stood, and why it ended."""
+        self._restarting.clear()
+        stood = False
+        socket: _Socket | None = None
+        try:
+            socket = _Socket(self._url, self._keys())
+            async with asyncio.timeout(self._patience.open_seconds):
+                await self._open(socket, teller)
+            stood = True
+            await teller.connected()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(socket, teller))
+                tasks.create_task(self._ping(socket))
+                tasks.create_task(self._until_restart())
+        except Exception as error:  # noqa: BLE001 -- whatever ends a connection is the reason to build up the next one
+            return stood, _reason(error)
+        finally:
+            self._heard_at = None
+            if socket is not None:
+                with suppress(Exception):
+                    await socket.close()
+        raise AssertionError("a connection ends by an error")
+
+    async def _open(self, socket: "_Socket", teller: "_Teller") -> None:
+        # What happens before the venue says that it sends updates may be missed: only then does the stream stand.
+        await socket.open()
+        while not await teller.frame(await socket.receive()):
+            pass
+        self._heard_at = self._clock.monotonic()
+
+    async def _listen(self, socket: "_Socket", teller: "_Teller") -> None:
+        while True:
+            raw = await socket.receive()
+            self._heard_at = self._clock.monotonic()
+            await teller.frame(raw)
+
+    async def _ping(self, socket: "_Socket") -> None:
+        while True:
+            await asyncio.sleep(self._patience.ping_every_seconds)
+            async with asyncio.timeout(self._patience.pong_within_seconds):
+                await socket.ping()
+            self._heard_at = self._clock.monotonic()
+
+    async def _until_restart(self) -> None:
+        await self._restarting.wait()
+        raise _RestartedError(self._restart_reason)
+
+    def _restart(self, reason: str) -> None:
+        self._restart_reason = reason
+        self._restarting.set()
+
+
+class _RestartedError(SightlineError):
+    """Somebody asked for another connection."""
+
+
+class _Socket(TradingStream):
+    """One connection, in alpaca-py's protocol."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        key_id, secret_key = key_pair(headers)
+        options = {
+            "ping_interval": None,  # pings are sent by us, so that their answers are heard of
+            "close_timeout": _CLOSE_SECONDS,
+            "max_size": _LARGEST_FRAME,
+            "max_queue": _FRAMES_WAITING,
+        }
+        super().__init__(key_id, secret_key, raw_data=True, url_override=url, websocket_params=options)
+        self.subscribe_trade_updates(_never_called)
+
+    async def open(self) -> None:
+        """Connect, authenticate and ask for updates."""
+        await self._start_ws()  # type: ignore[no-untyped-call]  # alpaca-py leaves it untyped
+
+    async def receive(self) -> str:
+        """The next frame. Alpaca's paper trading sends text in binary frames."""
+        raw: str | bytes = await self._ws.recv()  # type: ignore[attr-defined]  # alpaca-py leaves it untyped
+        return raw if isinstance(raw, str) else raw.decode(errors="replace")
+
+    async def ping(self) -> None:
+        """Send a ping and wait for its answer."""
+        await (await self._ws.ping())  # type: ignore[attr-defined]  # the same
+
+
+async def _never_called(_message: object) -> None:
+    """alpaca-py subscribes for whoever has a handler; frames are read by `_Socket.receive`."""
+
+
+class _Teller:
+    """Hands everything to the listener in one thread, and lets nothing of what it raises out."""
+
+    def __init__(self, name: VenueName, listener: UpdateListener, thread: Executor) -> None:
+        self._name = name
+        self._listener = listener
+        self._thread = thread
+
+    async def connected(self) -> None:
+        await self._call(self._guarded, self._listener.connected)
+
+    async def disconnected(self, reason: str) -> None:
+        await self._call(self._guarded, self._listener.disconnected, reason)
+
+    async def frame(self, raw: str) -> bool:
+        """Hand over a frame; returns whether it says that updates are sent from now on."""
+        return await self._call(self._handle, raw)
+
+    def _handle(self, raw: str) -> bool:
+        self._guarded(self._listener.frame, raw)
+        try:
+            document = document_of(raw)
+            if acknowledges(document):
+                return True
+            update = update_of(document)
+        except Exception as error:  # noqa: BLE001 -- no frame, however odd, may end the stream
+            problem = str(error) if isinstance(error, UnreadableError) else f"reading it failed: {error!r}"
+            self._guarded(self._listener.unreadable, raw, problem)
+            return False
+        if update is not None and not self._guarded(self._listener.update, update, raw):
+            self._guarded(self._listener.unreadable, raw, "handling it failed; the log says how")
+        return False
+
+    def _guarded(self, tell: Callable[..., None], *news: object) -> bool:
+        try:
+            tell(*news)
+        except Exception:  # noqa: BLE001 -- a listener's failure must not end the stream
+            _log.exception("news of the stream of %s could not be handled", self._name)
+            return False
+        return True
+
+    async def _call(self, function: Callable[..., bool], *arguments: object) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+@asynccontextmanager
+async def _one_thread(name: str) -> AsyncIterator[Executor]:
+    thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+    try:
+        yield thread
+    finally:
+        # What was being handled is handled to its end, without holding up the event loop.
+        await asyncio.get_running_loop().run_in_executor(None, thread.shutdown)
+
+
+def _reason(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, SightlineError):
+        return error.detail
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
