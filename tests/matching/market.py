@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from services.contracts.market import Bar, OrderType, Side, Symbol, TimeInForce
 from services.contracts.orders import VenueOrderId
@@ -60,11 +60,12 @@ def order(  # noqa: PLR0913 -- each is one term of the order
     )
 
 
-def matcher(rule: FillRule = FillRule.NEXT_BAR, *, participation: str | None = None, **costs: Any) -> Matcher:
+def matcher(rule: FillRule = FillRule.NEXT_BAR, *, participation: str | None = None, **costs: str | int) -> Matcher:
     """A matcher; costs are those of `Costs`, as text or numbers."""
     share = None if participation is None else Decimal(participation)
-    priced = {name: value if isinstance(value, int) else Decimal(value) for name, value in costs.items()}
-    return Matcher(Costs(**priced), Rules(fill_rule=rule, participation=share))
+    ticks = int(costs.pop("slippage_ticks", 0))
+    priced = Costs(slippage_ticks=ticks, **{name: Decimal(value) for name, value in costs.items()})
+    return Matcher(priced, Rules(fill_rule=rule, participation=share))
 
 
 def of(kind: type[Told], told: list[Happening]) -> list[Told]:
