@@ -601,6 +601,8 @@ TRADING_INCIDENTS = Metric(
                 "unreadable_frame",
                 "unknown_status",
                 "terms_differ",
+                "orphan",
+                "orphan",
             ),
         ),
     ),
@@ -730,6 +732,9 @@ TRADING_STATE = Metric(
     (Label("state", ("active", "reducing", "halted")),),
     service="trading",
 )
+TRADING_MARKET_OPEN = Metric(
+    "sightline_trading_market_open", Kind.GAUGE, "1 while a regular session is on, else 0.", service="trading"
+)
 TRADING_KILL_SWITCH_PULLS = Metric(
     "sightline_trading_kill_switch_pulls_total",
     Kind.COUNTER,
@@ -774,13 +779,13 @@ TRADING_EQUITY = Metric(
 TRADING_DAY_RESULT = Metric(
     "sightline_trading_day_result_dollars",
     Kind.GAUGE,
-    "Profit and loss of the day as the gate sees it, all venues together; negative is a loss.",
+    "The session's profit as the gate sees it, after fees, all venues together; negative is a loss.",
     service="trading",
 )
 TRADING_DAILY_LOSS_LIMIT = Metric(
     "sightline_trading_daily_loss_limit_dollars",
     Kind.GAUGE,
-    "The day's loss from which on nothing new is opened; 0 when there is no limit.",
+    "The session's loss from which on only what reduces exposure passes.",
     service="trading",
 )
 
@@ -792,7 +797,31 @@ VENUE_REQUESTS = Metric(
     "Calls of a paper broker, by what was asked for and the class of the answer.",
     (
         PAPER,
-        Label("kind", ("orders", "positions", "account", "assets", "activities", "clock", "calendar", "data", "other")),
+        Label(
+            "kind",
+            (
+                "account",
+                "activities",
+                "assets",
+                "asset",
+                "positions",
+                "position",
+                "close",
+                "close_all",
+                "submit",
+                "orders",
+                "order",
+                "find",
+                "replace",
+                "cancel",
+                "cancel_all",
+                "clock",
+                "calendar",
+                "bars",
+                "latest",
+                "stream",
+            ),
+        ),
         STATUS_CLASS,
     ),
     service="venue",
@@ -800,8 +829,43 @@ VENUE_REQUESTS = Metric(
 VENUE_FAULTS = Metric(
     "sightline_venue_faults_total",
     Kind.COUNTER,
-    "Faults that a paper broker played because it was told to.",
-    (PAPER, Label("kind", None)),
+    "Faults of a paper broker that happened because they were planned.",
+    (
+        PAPER,
+        Label(
+            "kind",
+            (
+                "latency",
+                "forbidden",
+                "throttled",
+                "server_error",
+                "gateway_timeout",
+                "drop",
+                "hang",
+                "garbage",
+                "unknown_status",
+                "expired_key",
+                "partial_fills",
+                "slow_cancel",
+                "fill_before_cancel",
+                "fill_after_cancel",
+                "slow_replace",
+                "fill_before_replace",
+                "duplicate_frame",
+                "reorder_frames",
+                "drop_frame",
+                "delay_frame",
+                "mute",
+                "frame_status",
+                "garbage_frame",
+                "disconnect",
+                "halt",
+                "resume",
+                "split",
+                "clock_offset",
+            ),
+        ),
+    ),
     service="venue",
 )
 VENUE_STREAM_CLIENTS = Metric(

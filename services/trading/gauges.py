@@ -12,6 +12,7 @@ from services.contracts.trading import CircuitState
 from services.kit.clock import Clock
 from services.trading.desk.views import AccountStanding, DeskState, Holding, VenueState, VerdictState
 from services.trading.portfolio.position import unrealised
+from services.trading.risk.sight import Market
 from telemetry.catalogue import (
     TRADING_CIRCUIT_STATE,
     TRADING_CLOCK_SKEW,
@@ -19,6 +20,7 @@ from telemetry.catalogue import (
     TRADING_DAY_RESULT,
     TRADING_EQUITY,
     TRADING_KILL_SWITCH_ACTIVE,
+    TRADING_MARKET_OPEN,
     TRADING_OLDEST_ORDER_AGE,
     TRADING_OPEN_ORDERS,
     TRADING_POSITIONS,
@@ -59,6 +61,9 @@ class OrderSight(Protocol):
     def submitted_at(self) -> datetime: ...
 
     @property
+    def pending_since(self) -> datetime | None: ...
+
+    @property
     def changed_at(self) -> datetime: ...
 
     @property
@@ -66,13 +71,10 @@ class OrderSight(Protocol):
 
 
 class DeskSight(Protocol):
-    """What is looked at of trading. Every method answers from memory: a scrape must not wait for a venue."""
+    """What is looked at of trading; `services.trading.desk.desk.Desk` has it. No method waits for a venue."""
 
     def state(self) -> DeskState:
         """How trading and each venue stand."""
-
-    def unended(self) -> Sequence[OrderSight]:
-        """Every order that has not ended, unknown ones included."""
 
     def positions(self) -> Sequence[Holding]:
         """What is held, and what was: a closed position keeps its realised profit."""
@@ -81,7 +83,7 @@ class DeskSight(Protocol):
         """Every venue's account."""
 
     def day_result(self) -> Decimal:
-        """The day's profit and loss in dollars, as the gate sees it."""
+        """The session's profit so far in dollars, as the gate sees it; negative for a loss."""
 
 
 class TradingGauges:
@@ -89,31 +91,45 @@ class TradingGauges:
 
     Args:
         desk: Where it is read off.
-        daily_loss_limit: In dollars, from which on nothing new is opened; None without a limit.
+        working: Every order that has not ended, unknown ones included.
+        market: What the calendar says of a moment.
+        daily_loss: The limit of that name, in dollars.
         metrics: The service's instruments; the venues have been declared.
         clock: Ages are counted against it.
     """
 
-    def __init__(self, desk: DeskSight, daily_loss_limit: Decimal | None, metrics: Metrics, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913 -- what is looked at, each by its name
+        self,
+        desk: DeskSight,
+        *,
+        working: Callable[[], Iterable[OrderSight]],
+        market: Callable[[datetime], Market],
+        daily_loss: Decimal,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
         self._desk = desk
-        self._daily_loss_limit = daily_loss_limit or Decimal(0)
+        self._working = working
+        self._market = market
+        self._daily_loss = daily_loss
         self._metrics = metrics
         self._clock = clock
 
     def refresh(self) -> None:
-        """Read everything anew; for `Metrics.before_collecting`."""
+        """Read everything anew; for `Metrics.before_collecting`. Blocks on the database, for positions."""
         state, now = self._desk.state(), self._clock.now()
-        self._show_trading(state)
+        self._show_trading(state, now)
         for venue in state.venues:
             self._show_venue(venue, now)
         names = [venue.venue for venue in state.venues]
-        self._show_orders(names, self._desk.unended(), now)
+        self._show_orders(names, now)
         self._show_money(names)
 
-    def _show_trading(self, state: DeskState) -> None:
+    def _show_trading(self, state: DeskState, now: datetime) -> None:
         for each in TradingState:
             self._metrics.gauge(TRADING_STATE, state=each.value).set(each is state.state)
         self._metrics.gauge(TRADING_KILL_SWITCH_ACTIVE).set(state.halt_under_way)
+        self._metrics.gauge(TRADING_MARKET_OPEN).set(self._market(now) is Market.OPEN)
 
     def _show_venue(self, venue: VenueState, now: datetime) -> None:
         for each in CircuitState:
@@ -134,9 +150,9 @@ class TradingGauges:
         for metric, value in shown.items():
             self._metrics.gauge(metric, venue=venue.venue).set(value)
 
-    def _show_orders(self, venues: Sequence[VenueName], orders: Iterable[OrderSight], now: datetime) -> None:
+    def _show_orders(self, venues: Sequence[VenueName], now: datetime) -> None:
         by_venue: dict[VenueName, list[OrderSight]] = defaultdict(list)
-        for order in orders:
+        for order in self._working():
             by_venue[order.venue].append(order)
         for venue in venues:
             unended = by_venue[venue]
@@ -163,7 +179,7 @@ class TradingGauges:
             for metric, value in shown.items():
                 self._metrics.gauge(metric, venue=venue).set(float(value))
         self._metrics.gauge(TRADING_DAY_RESULT).set(float(self._desk.day_result()))
-        self._metrics.gauge(TRADING_DAILY_LOSS_LIMIT).set(float(self._daily_loss_limit))
+        self._metrics.gauge(TRADING_DAILY_LOSS_LIMIT).set(float(self._daily_loss))
 
 
 def _verdict_remaining(venue: VenueState, now: datetime) -> float:
@@ -188,7 +204,7 @@ def _submitting_since(order: OrderSight) -> datetime | None:
 
 
 def _pending_since(order: OrderSight) -> datetime | None:
-    return order.changed_at if order.status in _PENDING else None
+    return (order.pending_since or order.changed_at) if order.status in _PENDING else None
 
 
 _SINCE: Final[Mapping[str, Callable[[OrderSight], datetime | None]]] = {

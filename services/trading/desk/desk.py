@@ -1,6 +1,7 @@
 """The desk: the one place through which orders go out."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from services.contracts.orders import ClientOrderId, OrderIntent, VenueName
 from services.kit.chassis import Background
@@ -81,6 +82,10 @@ class Desk:
 
     def positions(self) -> tuple[Holding, ...]:
         """What is held, by venue and symbol."""
+        raise NotImplementedError
+
+    def day_result(self) -> Decimal:
+        """The session's profit so far in dollars, all venues together, as the gate sees it; negative for a loss."""
         raise NotImplementedError
 
     def accounts(self) -> tuple[AccountStanding, ...]:
