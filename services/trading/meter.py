@@ -34,6 +34,11 @@ def declare_venues(metrics: Metrics, venues: Iterable[VenueName]) -> None:
             metrics.declare(metric, label, names)
 
 
+def outcome_word(outcome: SubmitOutcome) -> OutcomeWord:
+    """The outcome as labels and span attributes have it."""
+    return _WORDS[type(outcome)]
+
+
 class OrderMeter:
     """Counts and times submits. Its methods cost a few microseconds and may be called from any thread.
 
