@@ -68,7 +68,8 @@ class LoginFlow:
         """Come to terms with what an ended process, or the passing of time, left behind."""
         steps, now = self._steps, self._steps.now()
         if steps.session.state in USABLE:
-            await steps.move(machine.SessionLost(now), facts=[steps.ended("expired")])
+            facts = [*steps.left_in_the_middle(), steps.ended("expired")]
+            await steps.move(machine.SessionLost(now), facts=facts)
         if steps.session.state in LOGGING_IN:
             await steps.adopt_unfinished()
             if steps.session.state is not State.VERIFYING:

@@ -23,10 +23,11 @@ from services.auth.sessions.person import may_ask
 from services.auth.sessions.renewal import Renewal
 from services.auth.sessions.session import LOGGING_IN, USABLE, Session, State, may_begin, refresh_due, usable
 from services.auth.sessions.single_flight import SingleFlight
+from services.auth.sessions.steps import Steps
 from services.auth.sessions.views import session_view
 from services.auth.transactions import Readings
 from services.auth.vault.vault import Vault
-from services.contracts.auth import AccountId, LoginUnblocked, SessionEnded
+from services.contracts.auth import AccountId, LoginUnblocked
 from services.contracts.sessions import SessionView
 from services.kit.errors import SightlineError
 
@@ -258,9 +259,9 @@ class SessionKeeper:
         async with self._leased(account.name) as held:
             session, now = await self.session(account.name), self._clock.now()
             if usable(session, now):
-                lost = machine.advance(session, machine.SessionLost(now))
-                fact = SessionEnded(subject=account.name, broker=account.broker, reason="refused_by_broker")
-                await self._call(lambda: self._journal.write(held, lost, [fact]))
+                steps = Steps(self._parts.login, account, held, session)
+                facts = [*steps.left_in_the_middle(), steps.ended("refused_by_broker")]
+                await steps.move(machine.SessionLost(now), facts=facts)
 
     @asynccontextmanager
     async def _leased(self, name: AccountId) -> AsyncIterator[leases.Lease]:

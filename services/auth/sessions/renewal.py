@@ -25,12 +25,13 @@ class Renewal:
         steps, now = self._steps, self._steps.now()
         if steps.session.state is State.REFRESHING:
             # An ended process left it so: nobody else holds the lease.
-            await steps.move(machine.RefreshFailed(now, now))
+            await steps.move(machine.RefreshFailed(now, now), facts=steps.left_in_the_middle())
         if not refresh_due(steps.session, now):
             return steps.session
         secrets, material = await steps.secrets("refresh"), await steps.kept("refresh")
         if material is None:
-            await steps.move(machine.SessionLost(now), facts=[steps.ended("not_kept")])
+            lost = steps.not_renewed(LoginFailure.SESSION_LOST)
+            await steps.move(machine.SessionLost(now), facts=[lost, steps.ended("not_kept")])
             return steps.session
         await steps.move(machine.RefreshBegun(now))
         with self._parts.span("auth.refresh", self._account) as span:

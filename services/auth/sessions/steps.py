@@ -161,6 +161,11 @@ class Steps:
             duration_seconds=self._elapsed(),
         )
 
+    def left_in_the_middle(self) -> list[LoginFailed]:
+        """The fact that a renewal failed which an ended process began; none where there is no such renewal."""
+        refreshing = self.session.state is State.REFRESHING
+        return [self.not_renewed(LoginFailure.OUTCOME_UNKNOWN)] if refreshing else []
+
     def ended(self, reason: str) -> SessionEnded:
         """The fact that the session is over."""
         return SessionEnded(subject=self._account.name, broker=self._account.broker, reason=reason)

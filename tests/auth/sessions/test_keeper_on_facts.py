@@ -30,6 +30,11 @@ class _NoTime:
         return 0
 
 
+async def _look(keeping: Keeping) -> None:
+    await keeping.keeper.tick()
+    await keeping.keeper.settled()
+
+
 def _outbox(database: Database) -> list[str]:
     with database.reading() as connection:
         return list(connection.execute(select(OUTBOX.c.event_type).order_by(OUTBOX.c.position)).scalars())
@@ -57,8 +62,16 @@ def test_logins_when_made_on_real_facts_then_metrics_and_outbox_tell_of_them_and
 
     assert (counted("outcome_unknown"), counted("succeeded")) == (1, 1)
     assert telemetry.value(f"{AUTH_FLOW_DURATION.name}_count", method="totp", outcome="succeeded") == 1
+    renew_at = keeping.run(keeping.keeper.view(ROBINHOOD)).resume_at
+    assert renew_at is not None
+    clock.advance((renew_at - clock.now()).total_seconds())
+    keeping.venue.faults.plan(Broker.ROBINHOOD, Fault.THROTTLED)
+    keeping.run(_look(keeping))
+    refused = telemetry.value(AUTH_ATTEMPTS.name, flow="refresh", method="totp", outcome="broker_asked_to_wait")
+    assert (refused, counted("broker_asked_to_wait")) == (1, 0)
     told = [event for event in _outbox(database) if event.startswith("auth.login")]
-    assert told == ["auth.login_started", "auth.login_failed", "auth.login_started", "auth.login_succeeded"]
+    made = ["auth.login_started", "auth.login_failed", "auth.login_started", "auth.login_succeeded"]
+    assert told == [*made, "auth.login_failed"]
     named = {event.name for span in keeping.spans.get_finished_spans() for event in span.events}
     assert {"auth.login_started", "auth.login_succeeded", "auth.code_issued", "auth.secret_opened"} <= named
     said = caplog.text + "".join(span.to_json() for span in keeping.spans.get_finished_spans())
@@ -90,9 +103,5 @@ def test_logins_when_two_processes_share_a_postgres_then_one_is_sent_and_renewed
     assert (len(customer.codes), on_postgres.told()) == (1, ["login_started", "login_succeeded"])
     on_postgres.clock.advance(60_000)
 
-    async def renew() -> None:
-        await on_postgres.keeper.tick()
-        await on_postgres.keeper.settled()
-
-    on_postgres.run(renew())
+    on_postgres.run(_look(on_postgres))
     assert on_postgres.told()[-1] == "session_refreshed"

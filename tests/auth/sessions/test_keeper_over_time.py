@@ -42,6 +42,11 @@ def view(keeping: Keeping, broker: Broker) -> SessionView:
     return keeping.run(keeping.keeper.view(NAMES[broker]))
 
 
+def failed_refreshes(keeping: Keeping) -> list[LoginFailure]:
+    failed = [fact for fact in keeping.house.facts.facts if isinstance(fact, LoginFailed)]
+    return [fact.reason for fact in failed if fact.flow is Flow.REFRESH]
+
+
 def until(keeping: Keeping, moment: datetime | None) -> None:
     assert moment is not None
     keeping.clock.advance((moment - keeping.clock.now()).total_seconds())
@@ -115,6 +120,55 @@ def test_renewal_when_an_ended_process_left_it_in_the_middle_then_it_is_made_aga
     tick(keeping)
     assert view(keeping, Broker.ROBINHOOD).state == State.ACTIVE
     assert len(keeping.house.facts.of(SessionRefreshed)) == 1
+    assert failed_refreshes(keeping) == [LoginFailure.OUTCOME_UNKNOWN]
+
+
+def test_renewal_when_it_was_left_in_the_middle_and_the_session_is_over_then_its_failure_is_stated_before_the_login(
+    keeping: Keeping,
+) -> None:
+    keeping.robinhood()
+    until(keeping, log_in(keeping, Broker.ROBINHOOD).resume_at)
+    now = keeping.clock.now()
+    with keeping.house.database.transaction(durable=True) as connection:
+        held = lease.acquire(connection, ROBINHOOD, "ended", now=now, life=timedelta(minutes=2))
+        session = machine.advance(store.load(connection, ROBINHOOD, now), machine.RefreshBegun(now))
+        store.save(connection, held, session)
+    keeping.clock.advance(3 * 86_400)
+    tick(keeping)
+    tick(keeping)
+    assert view(keeping, Broker.ROBINHOOD).usable
+    assert failed_refreshes(keeping) == [LoginFailure.OUTCOME_UNKNOWN]
+    assert keeping.told()[2:] == ["login_failed", "session_ended", "login_started", "login_succeeded"]
+
+
+def test_renewal_when_the_vault_no_longer_has_the_session_then_its_failure_is_stated(keeping: Keeping) -> None:
+    keeping.robinhood()
+    until(keeping, log_in(keeping, Broker.ROBINHOOD).resume_at)
+    keeping.house.vault.remove(ROBINHOOD, CredentialKind.OAUTH_TOKENS, actor=OPERATOR)
+    tick(keeping)
+    assert keeping.told()[2:] == ["login_failed", "session_ended"]
+    assert failed_refreshes(keeping) == [LoginFailure.SESSION_LOST]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault.ERROR, LoginFailure.OUTCOME_UNKNOWN),
+        (Fault.THROTTLED, LoginFailure.BROKER_ASKED_TO_WAIT),
+        (Fault.TURNED_AWAY, LoginFailure.BROKER_ASKED_TO_WAIT),
+    ],
+)
+def test_renewal_when_it_fails_again_and_again_then_each_failure_is_stated_once(
+    keeping: Keeping, fault: Fault, reason: LoginFailure
+) -> None:
+    keeping.robinhood()
+    until(keeping, log_in(keeping, Broker.ROBINHOOD).resume_at)
+    for times in (1, 2, 3):
+        keeping.venue.faults.plan(Broker.ROBINHOOD, fault)
+        tick(keeping)
+        tick(keeping)  # not due again yet: nothing more is tried
+        assert failed_refreshes(keeping) == [reason] * times
+        until(keeping, view(keeping, Broker.ROBINHOOD).resume_at)
 
 
 def test_account_when_nobody_logged_it_in_yet_then_the_keeper_leaves_it_alone(keeping: Keeping) -> None:
