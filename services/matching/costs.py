@@ -43,9 +43,9 @@ class Costs:
         tick = tick_at(price)
         away = price * self.slippage_bps * _BASIS_POINT + self.slippage_ticks * tick
         if side is Side.BUY:
-            worse = ((price + away) / tick).to_integral_value(ROUND_CEILING) * tick
+            worse = (price + away).quantize(tick, ROUND_CEILING)
             return worse if limit is None else min(worse, limit)
-        worse = max(((price - away) / tick).to_integral_value(ROUND_FLOOR) * tick, tick)
+        worse = max((price - away).quantize(tick, ROUND_FLOOR), tick)
         return worse if limit is None else max(worse, limit)
 
     def fee(self, quantity: Decimal, price: Decimal) -> Decimal:

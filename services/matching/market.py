@@ -121,7 +121,7 @@ class Matcher:
             return [Rejected(order_id=new_order.order_id, at=at, reason=problem)]
         effects = self._begin([new_order], old.links, at)
         self._register.drop(old)
-        effects.told.append(Replaced(order_id=order_id, at=at, by=new_order.order_id))
+        effects.told.insert(0, Replaced(order_id=order_id, at=at, by=new_order.order_id))
         self._take_over(old, new_order)
         if new_order.is_entry:
             effects.resize_exits(new_order, new_order.quantity - old.quantity)

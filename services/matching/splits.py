@@ -44,4 +44,4 @@ def _price(price: Decimal | None, ratio: Decimal, *, up: bool) -> Decimal | None
         return None
     exact = price / ratio
     tick = tick_at(exact)
-    return max((exact / tick).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * tick, tick)
+    return max(exact.quantize(tick, ROUND_CEILING if up else ROUND_FLOOR), tick)
