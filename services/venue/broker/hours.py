@@ -1,0 +1,87 @@
+"""When the venue's market is open, and what time it is there."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from services.kit.clock import Clock
+
+
+class TimeSource(StrEnum):
+    """Whose time a venue goes by."""
+
+    MACHINE = "machine"
+    REPLAY = "replay"  # the end of the newest bar
+
+
+@dataclass(frozen=True, slots=True)
+class TradingDay:
+    """One session; `opens` and `closes` are aware UTC datetimes."""
+
+    day: date
+    opens: datetime
+    closes: datetime
+
+
+class Hours(Protocol):
+    """When the market is open."""
+
+    def is_open(self, at: datetime) -> bool: ...
+
+    def next_open(self, at: datetime) -> datetime:
+        """The first opening after a moment."""
+
+    def next_close(self, at: datetime) -> datetime | None:
+        """The first closing after a moment; None when it never closes."""
+
+    def days(self, first: date, last: date) -> list[TradingDay]:
+        """The sessions from one day to another, both included."""
+
+
+class AlwaysOpen:
+    """A market that never closes; day orders never expire there."""
+
+    def is_open(self, at: datetime) -> bool:  # noqa: ARG002 -- whenever that is
+        return True
+
+    def next_open(self, at: datetime) -> datetime:
+        return datetime.combine(at.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+    def next_close(self, at: datetime) -> datetime | None:  # noqa: ARG002 -- never
+        return None
+
+    def days(self, first: date, last: date) -> list[TradingDay]:
+        count = (last - first).days + 1
+        starts = (datetime.combine(first + timedelta(days=each), time(), UTC) for each in range(max(count, 0)))
+        return [TradingDay(start.date(), start, start + timedelta(hours=23, minutes=59)) for start in starts]
+
+
+class VenueTime:
+    """The venue's time.
+
+    Args:
+        source: The machine's clock, or the bars that are replayed; until the first bar it is the machine's.
+        clock: The machine's.
+    """
+
+    def __init__(self, source: TimeSource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._replayed: datetime | None = None
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        """What orders, fills and sessions go by."""
+        if self._source is TimeSource.REPLAY and self._replayed is not None:
+            return self._replayed
+        return self._clock.now()
+
+    def told(self) -> datetime:
+        """What `/v2/clock` says: the same, unless its offset was set."""
+        return self.now() + self.offset
+
+    def replayed(self, moment: datetime) -> None:
+        """A bar ended then; time never goes back."""
+        if self._replayed is None or moment > self._replayed:
+            self._replayed = moment
