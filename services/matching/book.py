@@ -114,6 +114,11 @@ class Register:
         del self.orders[order.order_id]
         self.book(order.symbol).orders.pop(order.order_id, None)
 
+    def in_priority(self, symbol: Symbol | None = None) -> list[WorkingOrder]:
+        """All orders, or those of one symbol, the first in time priority first."""
+        found = [each for each in self.orders.values() if symbol is None or each.symbol == symbol]
+        return sorted(found, key=lambda each: each.sequence)
+
     def execution(self) -> int:
         """The number of the next execution."""
         number = self._next_execution

@@ -153,7 +153,7 @@ class Matcher:
     def end_of_session(self, at: datetime) -> list[Happening]:
         """Let day orders expire, and cancel immediate ones that found no bar."""
         effects = Effects(self._register, at)
-        ending = [each for each in self._register.orders.values() if each.time_in_force is not TimeInForce.GTC]
+        ending = [each for each in self._register.in_priority() if each.time_in_force is not TimeInForce.GTC]
         for order in ending:
             if order.time_in_force is TimeInForce.DAY:
                 effects.expire(order)
@@ -194,7 +194,7 @@ class Matcher:
         if book.left is not None:
             book.left = whole_shares(book.left * ratio)
         effects = Effects(self._register, at)
-        orders = [each for each in self._register.orders.values() if each.symbol == symbol]
+        orders = self._register.in_priority(symbol)
         for order in orders:
             apply_split(order, ratio)
             effects.told.append(
@@ -226,8 +226,7 @@ class Matcher:
 
     def working(self, symbol: Symbol | None = None) -> list[WorkingOrder]:
         """All orders that work or are held, in time priority, to look at."""
-        found = [each for each in self._register.orders.values() if symbol is None or each.symbol == symbol]
-        return sorted(found, key=lambda each: each.sequence)
+        return self._register.in_priority(symbol)
 
     def last_price(self, symbol: Symbol) -> Decimal | None:
         """The close of the last bar, adjusted for splits since; None before the first."""

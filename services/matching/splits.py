@@ -30,7 +30,9 @@ def apply_split(order: WorkingOrder, ratio: Decimal) -> None:
 
 def split_quantity(quantity: Decimal, ratio: Decimal) -> Decimal:
     """What becomes of shares that are held or were traded, to a billionth of a share."""
-    return (quantity * ratio).quantize(_FRACTION)
+    exact = quantity * ratio
+    rounded = exact.quantize(_FRACTION)
+    return exact if exact == rounded else rounded  # 20, not 20.000000000
 
 
 def _shares(quantity: Decimal, ratio: Decimal) -> Decimal:
