@@ -14,7 +14,7 @@ from services.trading.risk.state import KILL_SWITCH
 
 _NOTHING: Final = Decimal(0)
 _NO_NUMBER: Final = Decimal("NaN")
-_LONG_NUMBER: Final = Decimal("1E15")
+_MAGNITUDES: Final = range(-18, 18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +132,23 @@ class Question:
 
 def dollars(amount: Decimal) -> str:
     """An amount for people: thousands separated, cents only where there are some."""
-    return _number(amount, "{:,.2f}").removesuffix(".00")
+    return _told(amount, "{:,.2f}").removesuffix(".00")
 
 
-def shares(quantity: Decimal) -> str:
-    """A quantity for people."""
-    return _number(quantity, "{:,f}")
+def plainly(number: Decimal) -> str:
+    """A quantity or a price for people, with all its decimals."""
+    return _told(number, "{:,f}")
 
 
-def _number(value: Decimal, form: str) -> str:
-    if not value.is_finite():
+def sound(number: Decimal) -> bool:
+    """Whether it can be a quantity, a price or an amount: sums of such numbers are exact to the cent."""
+    return number.is_finite() and (not number or number.adjusted() in _MAGNITUDES)
+
+
+def _told(number: Decimal, form: str) -> str:
+    if not number.is_finite():
         return "no number of"
-    return form.format(value) if abs(value) < _LONG_NUMBER else f"{value:.2E}"
+    return form.format(number) if sound(number) else f"{number:.2E}"
 
 
 def _larger(ends: Iterable[Decimal]) -> Decimal:

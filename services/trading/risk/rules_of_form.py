@@ -6,7 +6,7 @@ from typing import Final
 
 from services.contracts.market import OrderClass, OrderType, Side, TimeInForce, on_tick, tick_at
 from services.contracts.orders import DenyReason
-from services.trading.risk.question import Denied, Question, shares
+from services.trading.risk.question import Denied, Question, plainly, sound
 from services.trading.risk.sight import Market
 
 _SMALLEST: Final = Decimal("1E-9")
@@ -15,12 +15,12 @@ _SMALLEST: Final = Decimal("1E-9")
 def lot(question: Question) -> Denied | None:
     """Whole shares; a fraction only of what the venue lets be divided, by a simple market order of the day."""
     quantity = question.ticket.quantity
-    if not (quantity.is_finite() and quantity > 0):
-        return Denied(DenyReason.WRONG_LOT, "The quantity is no number above zero. Give one.")
+    if not (sound(quantity) and quantity > 0):
+        return Denied(DenyReason.WRONG_LOT, "The quantity is no number above zero that can be traded. Give one.")
     if quantity % 1 == 0:
         return None
     if quantity % _SMALLEST != 0:
-        detail = f"{shares(quantity)} shares has more than nine decimals. Round it."
+        detail = f"{plainly(quantity)} shares has more than nine decimals. Round it."
         return Denied(DenyReason.WRONG_LOT, detail)
     return _fraction(question)
 
@@ -30,15 +30,15 @@ def _fraction(question: Question) -> Denied | None:
     plain = (ticket.order_type, ticket.time_in_force, ticket.order_class)
     if plain != (OrderType.MARKET, TimeInForce.DAY, OrderClass.SIMPLE):
         detail = (
-            f"{shares(quantity)} is no whole number of shares: only simple market orders of the day may be for that."
+            f"{plainly(quantity)} is no whole number of shares: only simple market orders of the day may be for that."
         )
         return Denied(DenyReason.WRONG_LOT, f"{detail} Use whole shares or such an order.")
     if known is not None and not known.fractionable:
-        detail = f"{question.sight.venue} does not divide {ticket.symbol}, and {shares(quantity)} is no whole number."
+        detail = f"{question.sight.venue} does not divide {ticket.symbol}, and {plainly(quantity)} is no whole number."
         return Denied(DenyReason.WRONG_LOT, f"{detail} Use whole shares.")
     if ticket.side is Side.SELL and not question.reducing:
         detail = (
-            f"A fraction cannot be sold short, and of {ticket.symbol} only {shares(question.held.shortest)} are free."
+            f"A fraction cannot be sold short, and of {ticket.symbol} only {plainly(question.held.shortest)} are free."
         )
         return Denied(DenyReason.WRONG_LOT, f"{detail} Sell no more than that, or whole shares.")
     return None
@@ -47,8 +47,8 @@ def _fraction(question: Question) -> Denied | None:
 def tick(question: Question) -> Denied | None:
     """Every price is one that the venues quote: a multiple of the tick."""
     for name, price in _prices(question):
-        if not (price.is_finite() and price > 0):
-            return Denied(DenyReason.WRONG_TICK, f"The {name} is no number above zero. Give one.")
+        if not (sound(price) and price > 0):
+            return Denied(DenyReason.WRONG_TICK, f"The {name} is no number above zero that can be a price. Give one.")
         if not on_tick(price):
             step = tick_at(price)
             below = price // step * step
@@ -60,7 +60,7 @@ def tick(question: Question) -> Denied | None:
 def reference_price(question: Question) -> Denied | None:
     """A price of the market is known, and while it is open, a fresh one."""
     reference, limits, symbol = question.sight.reference, question.limits, question.ticket.symbol
-    if reference is None or not (reference.price.is_finite() and reference.price > 0):
+    if reference is None or not (sound(reference.price) and reference.price > 0):
         detail = f"No price of {symbol} is known, so that nobody can say what the order is worth. Wait for one."
         return Denied(DenyReason.NO_REFERENCE_PRICE, detail)
     age = (question.sight.at - reference.at).total_seconds()

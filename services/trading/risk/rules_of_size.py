@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Final
 
 from services.contracts.orders import DenyReason
-from services.trading.risk.question import Denied, Question, dollars, shares
+from services.trading.risk.question import Denied, Question, dollars, plainly, sound
 
 _DAY_TRADES: Final = 3
 _DAY_TRADER_EQUITY: Final = Decimal(25_000)
@@ -17,7 +17,7 @@ _DAY_TRADER_EQUITY: Final = Decimal(25_000)
 def exposures_known(question: Question) -> Denied | None:
     """Whatever is held or works has a quantity and a price."""
     for each in question.sight.exposures:
-        if not all(number.is_finite() for number in (each.position, each.buying, each.selling, each.price)):
+        if not all(map(sound, (each.position, each.buying, each.selling, each.price))):
             detail = (
                 f"Nobody can say what {each.symbol} at {each.venue} is worth: no price of it is known. Wait for one."
             )
@@ -32,7 +32,7 @@ def order_notional(question: Question) -> Denied | None:
         return None
     most = limit // question.price
     detail = f"The order is worth {dollars(worth)} dollars, the limit is {dollars(limit)} (order_notional)."
-    return Denied(DenyReason.ORDER_NOTIONAL, f"{detail} Send at most {shares(most)} shares at this price.")
+    return Denied(DenyReason.ORDER_NOTIONAL, f"{detail} Send at most {plainly(most)} shares at this price.")
 
 
 def symbol_notional(question: Question) -> Denied | None:
@@ -139,6 +139,6 @@ def day_trader(question: Question) -> Denied | None:
 
 def _within(before: Decimal, after: Decimal, limit: Decimal, reason: DenyReason, words: str) -> Denied | None:
     # What is over its limit already, because prices moved or the limit did, is not made worse by this order.
-    if after <= limit or (after.is_finite() and after <= before):
+    if after <= limit or after <= before:
         return None
     return Denied(reason, words.format(before=dollars(before), after=dollars(after), limit=dollars(limit)))

@@ -1,13 +1,15 @@
 """Rules that ask how trading, the venue and the symbol stand, whatever the order's numbers are."""
 
+from decimal import Decimal
 from typing import Final
 
 from services.contracts.market import Side, TimeInForce
 from services.contracts.orders import DenyReason, TradingState
-from services.trading.risk.question import Denied, Question
+from services.trading.risk.question import Denied, Question, plainly
 from services.trading.risk.sight import Market, VerdictState
 from services.trading.risk.state import KILL_SWITCH, admits
 
+_NOTHING: Final = Decimal(0)
 _AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 _VERDICTS: Final = {
     VerdictState.MISSING: (DenyReason.VERDICT_MISSING, "There is no preflight verdict for {venue}"),
@@ -27,9 +29,9 @@ def trading_state(question: Question) -> Denied | None:
         detail = f"Orders of {KILL_SWITCH} only close what is held, and this one does not. Use another strategy's name."
         return Denied(DenyReason.TRADING_REDUCING, detail)
     detail = (
-        f"Only orders that reduce a position pass: {question.sight.venue} has {question.held.position:f}"
-        f" {question.ticket.symbol}, and working orders may buy {question.held.buying:f} and sell"
-        f" {question.held.selling:f}. A person resumes trading: `sightline resume`."
+        f"Only orders that reduce a position pass: {question.sight.venue} has {plainly(question.held.position)}"
+        f" {question.ticket.symbol}, and working orders may buy {plainly(question.held.buying)} and sell"
+        f" {plainly(question.held.selling)}. A person resumes trading: `sightline resume`."
     )
     return Denied(DenyReason.TRADING_REDUCING, detail)
 
@@ -84,8 +86,10 @@ def instrument(question: Question) -> Denied | None:
         detail = f"Trading in {symbol} is halted. Try again when it goes on."
         return Denied(DenyReason.SYMBOL_HALTED, detail)
     if question.ticket.side is Side.SELL and not known.shortable and question.opening > 0:
-        most = max(question.held.shortest, question.held.shortest * 0)
-        detail = f"{venue} does not lend {symbol} to be sold short. Sell at most the {most:f} shares that are free."
+        most = max(question.held.shortest, _NOTHING)
+        detail = (
+            f"{venue} does not lend {symbol} to be sold short. Sell at most the {plainly(most)} shares that are free."
+        )
         return Denied(DenyReason.NOT_SHORTABLE, detail)
     return None
 
