@@ -12,7 +12,7 @@ ROOMS = {
     *("services." + room for room in ("agents", "auth", "automation", "clients", "console", "content", "contracts")),
     *("services." + room for room in ("kit", "matching", "trading", "venue")),
     *("services.trading." + room for room in ("api", "backtest", "bootstrap", "brokers", "engine", "marketdata")),
-    *("services.trading." + room for room in ("orders", "portfolio", "risk", "routing", "strategies")),
+    *("services.trading." + room for room in ("orders", "portfolio", "risk", "routing", "strategies", "wire")),
     *("services.trading.brokers." + venue for venue in ("alpaca", "ibkr", "robinhood", "schwab")),
     *("services.clients." + service for service in ("auth", "trading", "venue")),
     "services.auth.sessions.machine",

@@ -195,7 +195,7 @@ class VenueCalls:
         if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or status in _UNDECIDED:
             raise NoAnswerError(f"the venue answered {status}", retry_after_seconds=pause)
         code, message = _complaint(content)
-        limited = status == HTTPStatus.TOO_MANY_REQUESTS and _of_the_limiter(headers, code)
+        limited = status == HTTPStatus.TOO_MANY_REQUESTS and _of_the_limiter(headers)
         if limited and pause is not None:
             self._budget.turned_away(pause)
         raise RefusedError(
@@ -250,8 +250,9 @@ def _complaint(content: bytes) -> tuple[str | None, str]:
     return None if code is None else str(code)[:32], str(body.get("message", ""))[:_LONGEST_REASON]
 
 
-def _of_the_limiter(headers: Mapping[str, str], code: str | None) -> bool:
-    return headers.get(LEFT_HEADER) == "0" or "Retry-After" in headers or (code or "").startswith("429")
+def _of_the_limiter(headers: Mapping[str, str]) -> bool:
+    # Its mark is in the headers; the status and the code of the body alone could come from anywhere behind it.
+    return headers.get(LEFT_HEADER) == "0" or "Retry-After" in headers
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,8 +1,11 @@
 """What can become of a request to a venue besides an answer of success. What counts is whether it can have acted."""
 
 from http import HTTPStatus
+from typing import Final
 
 from services.kit.errors import SightlineError
+
+_KEYS_REFUSED: Final = "forbidden."  # Alpaca's words for a key id that it does not know
 
 
 class CallError(SightlineError):
@@ -79,7 +82,7 @@ class RefusedError(CallError):
 
     @property
     def unauthorised(self) -> bool:
-        """Whether it is the keys that are refused. A 403 with a code of its own is about the order."""
+        """Whether it is the keys that are refused. A 403 with a code and words of its own is about the order."""
         if self.status == HTTPStatus.UNAUTHORIZED:
             return True
-        return self.status == HTTPStatus.FORBIDDEN and not self.coded
+        return self.status == HTTPStatus.FORBIDDEN and (not self.coded or self.detail == _KEYS_REFUSED)
