@@ -2,18 +2,8 @@
 
 from http import HTTPStatus
 
-from services.contracts.orders import ClientOrderId, VenueName
+from services.contracts.orders import VenueName
 from services.kit.errors import ConflictError, NotFoundError, SightlineError, UnavailableError
-
-
-class OrderNotKnownError(NotFoundError):
-    """No order has that client order id."""
-
-    code = "order_not_known"
-    title = "There is no such order"
-
-    def __init__(self, order: ClientOrderId) -> None:
-        super().__init__(f"No order is called {order}. `sightline orders` lists them.")
 
 
 class VenueNotKnownError(NotFoundError):
@@ -24,13 +14,6 @@ class VenueNotKnownError(NotFoundError):
 
     def __init__(self, venue: VenueName) -> None:
         super().__init__(f"No venue is called {venue}. `sightline trading` lists them.")
-
-
-class OrderNotWorkingError(ConflictError):
-    """The order has ended, or it is not known whether it is at the venue: its terms cannot be changed."""
-
-    code = "order_not_working"
-    title = "The order does not work"
 
 
 class NotReplaceableError(ConflictError):

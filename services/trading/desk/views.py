@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from services.contracts.orders import DenyReason, OrderIntent, TradingState, VenueName
 from services.contracts.trading import CircuitState
 from services.contracts.verdict import Environment
 from services.trading.brokers.port import VenueAccount
-from services.trading.orders.machine import Order
+from services.trading.orders.order import Order
 from services.trading.portfolio.position import Position
+from services.trading.risk.sight import VerdictState as VerdictState  # noqa: PLC0414 -- part of what is told here
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,6 @@ class Placement:
     denial: Denial | None = None
     orders: tuple[Order, ...] = ()
     known: bool = False
-
-
-class VerdictState(StrEnum):
-    """Whether auth vouches for a venue's account at present."""
-
-    MISSING = "missing"
-    VALID = "valid"
-    EXPIRED = "expired"
-    INVALID = "invalid"
 
 
 @dataclass(frozen=True, slots=True)

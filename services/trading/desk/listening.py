@@ -1,0 +1,101 @@
+"""Hears a venue's stream and hands what it says to the book. Whatever goes wrong here is made good by a comparison."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.trace import Tracer
+
+from services.contracts.orders import VenueName
+from services.contracts.trading import StreamConnected, StreamLost
+from services.kit.errors import NotFoundError, SightlineError
+from services.trading.brokers.port import Update
+from services.trading.desk.tracing import booking
+from services.trading.desk.watching import VenueWatch
+from services.trading.orders.book import OrderBook
+from services.trading.orders.order import Order
+from services.trading.orders.transactions import Transactions
+
+RECONNECT: Final = "reconnect"
+
+_log = logging.getLogger("services.trading.desk.listening")
+
+
+class Listener:
+    """Implements `UpdateListener` for one venue. Its calls come one after the other and may block.
+
+    Args:
+        reconcile: Asks for a comparison soon.
+    """
+
+    def __init__(
+        self,
+        book: OrderBook,
+        watch: VenueWatch,
+        facts: Transactions,
+        tracer: Tracer,
+        *,
+        reconcile: Callable[[str], object],
+    ) -> None:
+        self._book = book
+        self._watch = watch
+        self._facts = facts
+        self._tracer = tracer
+        self._reconcile = reconcile
+
+    @property
+    def venue(self) -> VenueName:
+        return self._watch.venue
+
+    def connected(self) -> None:
+        """The stream stands: something may have been missed before."""
+        self._watch.connected()
+        self._reconcile(RECONNECT)
+        self._make_good(lambda: self._state(StreamConnected(subject=self.venue)))
+
+    def disconnected(self, reason: str) -> None:
+        """The stream is gone."""
+        self._watch.disconnected(reason)
+        self._make_good(lambda: self._state(StreamLost(subject=self.venue, reason=reason)))
+
+    def frame(self, raw: str) -> None:
+        """Keep a frame as it came."""
+        self._watch.heard()
+        self._make_good(lambda: self._book.frame(self.venue, raw))
+
+    def update(self, update: Update, raw: str) -> None:
+        """Work a frame in."""
+        if update.fill is None:
+            self._make_good(lambda: self._book.update(self.venue, update, raw))
+            return
+        order = self._order(update)
+        if order is None:
+            self._make_good(lambda: self._book.update(self.venue, update, raw))
+            return
+        with booking(self._tracer, order):
+            self._make_good(lambda: self._book.update(self.venue, update, raw))
+
+    def unreadable(self, raw: str, problem: str) -> None:
+        """Keep a frame that was not understood, and look what it was about."""
+        self._make_good(lambda: self._book.unreadable(self.venue, raw, problem))
+        self._reconcile(RECONNECT)
+
+    def _order(self, update: Update) -> Order | None:
+        name = update.order.client_order_id
+        if name is None:
+            return None
+        try:
+            return self._book.working.get(name) or self._book.get(name)
+        except NotFoundError:
+            return None
+
+    def _state(self, fact: StreamConnected | StreamLost) -> None:
+        with self._facts.transaction() as tx:
+            tx.record(fact)
+
+    def _make_good(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except SightlineError as error:
+            _log.warning("news of %s could not be worked in, a comparison makes it good: %s", self.venue, error.detail)
+            self._reconcile(RECONNECT)

@@ -1,0 +1,184 @@
+"""Gathers what the gate and the choice of a venue look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from services.contracts.market import Instrument, Side, Symbol
+from services.contracts.orders import OrderTicket, VenueName
+from services.kit.clock import Clock
+from services.trading.brokers.port import Broker, VenueUnavailableError
+from services.trading.desk.instrument_cache import InstrumentCache
+from services.trading.desk.money import Money
+from services.trading.desk.parts import Sessions
+from services.trading.desk.prices import Prices
+from services.trading.desk.readiness import ReadinessKeeper
+from services.trading.desk.sent import SentLog
+from services.trading.desk.state import StateKeeper
+from services.trading.desk.verdicts import VerdictKeeper
+from services.trading.desk.watching import VenueWatch
+from services.trading.orders.book import OrderBook
+from services.trading.orders.working import WorkingView
+from services.trading.risk.sight import Account, Exposure, Reference, Sight
+from services.trading.routing.choice import Candidate, Held
+
+_NOTHING: Final = Decimal(0)
+_NO_PRICE: Final = Decimal("NaN")  # no limit lets it pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookups:
+    """What may take a call to a venue, and so is done before the lock.
+
+    Attributes:
+        instruments: What each venue says of the symbol; a venue that does not answer is missing.
+        silent: Why a venue is missing.
+    """
+
+    reference: Reference | None
+    instruments: Mapping[VenueName, Instrument | None]
+    silent: Mapping[VenueName, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """A consistent look at our own books: never less exposure than there is.
+
+    Attributes:
+        positions: Shares by venue and symbol; what is closed is left out.
+        cost: What a held share cost, for symbols without a present price.
+    """
+
+    at: datetime
+    view: WorkingView
+    positions: Mapping[tuple[VenueName, Symbol], Decimal]
+    cost: Mapping[tuple[VenueName, Symbol], Decimal]
+
+    def held(self, symbol: Symbol, side: Side) -> dict[VenueName, Held]:
+        """What each venue holds of a symbol, and how much of it orders of `side` are closing."""
+        return {
+            venue: Held(quantity, self.view.reserved.get((venue, symbol, side), _NOTHING))
+            for (venue, of), quantity in self.positions.items()
+            if of == symbol
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Looks at everything that an order depends on. Safe to use from any thread."""
+
+    book: OrderBook
+    brokers: Mapping[VenueName, Broker]
+    watches: Mapping[VenueName, VenueWatch]
+    readiness: ReadinessKeeper
+    verdicts: VerdictKeeper
+    state: StateKeeper
+    money: Money
+    sent: SentLog
+    instruments: InstrumentCache
+    prices: Prices
+    sessions: Sessions
+    clock: Clock
+
+    def look_up(self, symbol: Symbol) -> Lookups:
+        """What may take a call to a venue the first time that a symbol is used."""
+        instruments: dict[VenueName, Instrument | None] = {}
+        silent: dict[VenueName, str] = {}
+        for venue in self.brokers:
+            try:
+                instruments[venue] = self.instruments.get(venue, symbol)
+            except VenueUnavailableError as error:
+                silent[venue] = error.detail
+        return Lookups(reference=self.prices.latest(symbol), instruments=instruments, silent=silent)
+
+    def books(self) -> Books:
+        """Our own books as they stand.
+
+        Raises:
+            DatabaseError: The positions cannot be read.
+        """
+        # In this order: a fill that comes in between is then counted twice, as held and as reserved, never not at all.
+        view = self.book.working.view()
+        held = [position for position in self.money.positions() if position.quantity]
+        return Books(
+            at=self.clock.now(),
+            view=view,
+            positions={(each.venue, each.symbol): each.quantity for each in held},
+            cost={(each.venue, each.symbol): each.average_price for each in held},
+        )
+
+    def candidates(self, lookups: Lookups) -> list[Candidate]:
+        """Every venue, and whether it may take new exposure in the symbol that was looked up."""
+        found = []
+        for venue, broker in self.brokers.items():
+            reasons = self.readiness.reasons(venue)
+            if venue in lookups.silent:
+                reasons = (*reasons, lookups.silent[venue])
+            found.append(
+                Candidate(
+                    venue=venue,
+                    capabilities=broker.capabilities,
+                    healthy=not reasons,
+                    score=self.watches[venue].score(ready=not reasons),
+                    why_not=reasons,
+                )
+            )
+        return found
+
+    def sight(self, ticket: OrderTicket, venue: VenueName, lookups: Lookups, books: Books) -> Sight:
+        """What the gate looks at for an order that would go to a venue."""
+        symbol = ticket.symbol
+        verdict = self.verdicts.standing(venue)
+        return Sight(
+            at=books.at,
+            venue=venue,
+            state=self.state.now.state,
+            verdict=verdict.state,
+            verdict_detail=verdict.detail,
+            unready=self.readiness.reasons(venue),
+            # Of a venue that does not answer nothing new is asked; what is held there must be closed all the same.
+            instrument=lookups.instruments.get(venue, Instrument(symbol=symbol)),
+            market=self.sessions.market(books.at),
+            reference=lookups.reference,
+            exposures=self._exposures(books, symbol, lookups.reference),
+            open_orders=books.view.open_orders,
+            sent_at=self.sent.moments(books.at),
+            day_result=self.money.day_result,
+            account=self._account(venue),
+            unknown=self._unknown(books.view, symbol),
+        )
+
+    def _exposures(self, books: Books, symbol: Symbol, reference: Reference | None) -> tuple[Exposure, ...]:
+        keys = {*books.positions, *((venue, of) for venue, of, _ in books.view.reserved)}
+        return tuple(
+            Exposure(
+                venue=venue,
+                symbol=of,
+                price=self._price((venue, of), books, reference if of == symbol else self.prices.known(of)),
+                position=books.positions.get((venue, of), _NOTHING),
+                buying=books.view.reserved.get((venue, of, Side.BUY), _NOTHING),
+                selling=books.view.reserved.get((venue, of, Side.SELL), _NOTHING),
+            )
+            for venue, of in sorted(keys)
+        )
+
+    def _price(self, key: tuple[VenueName, Symbol], books: Books, reference: Reference | None) -> Decimal:
+        return books.cost.get(key, _NO_PRICE) if reference is None else reference.price
+
+    def _account(self, venue: VenueName) -> Account | None:
+        known = self.watches[venue].known
+        if known.account is None or known.reconciled_at is None:
+            return None
+        return Account(
+            buying_power=known.account.buying_power,
+            equity=known.account.equity,
+            committed=self.sent.committed(venue, known.reconciled_at),
+            blocked=known.account.blocked,
+        )
+
+    def _unknown(self, view: WorkingView, symbol: Symbol) -> tuple[str, ...]:
+        if symbol not in view.unknown:
+            return ()
+        return tuple(order.client_order_id for order in self.book.unknown() if order.ticket.symbol == symbol)
