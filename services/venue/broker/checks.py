@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Final
 
-from services.contracts.market import Instrument, OrderType, Side, TimeInForce, on_tick
+from services.contracts.market import Instrument, OrderClass, OrderType, Side, TimeInForce, on_tick
+from services.matching.orders import AT_ONCE, LIMITS, STOPS
 from services.venue.broker.accounts import PaperAccount
 from services.venue.broker.books import Books
 from services.venue.broker.errors import ForbiddenError, UnprocessableError
@@ -11,18 +12,16 @@ from services.venue.broker.figures import decimal_text
 from services.venue.broker.orders import PaperOrder
 from services.venue.broker.reading import NewOrder
 
-_LIMITS: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 _WASH: Final = "potential wash trade detected. use complex orders"
 
 
 def check_prices(kind: OrderType, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
     """Raise `UnprocessableError` where prices do not fit the type, or the tick (SEC Rule 612)."""
-    if (limit_price is not None) is not (kind in _LIMITS):
-        need = "require a limit price" if kind in _LIMITS else "must not have a limit price"
+    if (limit_price is not None) is not (kind in LIMITS):
+        need = "require a limit price" if kind in LIMITS else "must not have a limit price"
         raise UnprocessableError(f"{kind} orders {need}")
-    if (stop_price is not None) is not (kind in _STOPS):
-        need = "require a stop price" if kind in _STOPS else "must not have a stop price"
+    if (stop_price is not None) is not (kind in STOPS):
+        need = "require a stop price" if kind in STOPS else "must not have a stop price"
         raise UnprocessableError(f"{kind} orders {need}")
     for name, price in (("limit_price", limit_price), ("stop_price", stop_price)):
         check_tick(name, price)
@@ -34,6 +33,16 @@ def check_tick(name: str, price: Decimal | None) -> None:
         raise UnprocessableError(
             f"invalid {name} {decimal_text(price)}. sub-penny increment does not fulfill minimum pricing criteria"
         )
+
+
+def check_time_in_force(new: NewOrder) -> None:
+    """Raise `UnprocessableError` where an order that waits for something would have to trade at once."""
+    if new.time_in_force not in AT_ONCE:
+        return
+    if new.type in STOPS:
+        raise UnprocessableError(f"{new.type} orders must be DAY or GTC orders")
+    if new.order_class is not OrderClass.SIMPLE:
+        raise UnprocessableError(f"{new.order_class} orders must be DAY or GTC orders")
 
 
 def check_size(new: NewOrder, instrument: Instrument) -> None:

@@ -6,13 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.contracts.market import Bar, Instrument, OrderClass, Symbol, TimeInForce
-from services.matching.happenings import Filled
+from services.matching.happenings import Filled, Rejected
 from services.matching.market import Matcher
 from services.matching.orders import Links, WorkingOrder
 from services.venue.broker.books import Books
 from services.venue.broker.errors import MissingError, UnprocessableError
 from services.venue.broker.frames import Frame, News
-from services.venue.broker.hours import Hours, VenueTime
+from services.venue.broker.hours import Hours, VenueTime, trades_in
 from services.venue.broker.ledger import Ledger
 from services.venue.broker.orders import PaperOrder, Status
 from services.venue.broker.prices import end_of
@@ -104,7 +104,12 @@ class Exchange:
             self._matcher.resume(instrument.symbol, now)
 
     def on_bar(self, bar: Bar) -> bool:
-        """Take a bar in; False, and nothing happens, for one that is not newer than the last."""
+        """Take a bar in; False, and nothing happens, for one that is not newer than the last of its length.
+
+        One that overlaps what came before, of another length, is kept for those who ask for bars; nothing trades.
+        """
+        newest = self.books.prices.newest(bar.symbol)
+        follows = newest is None or bar.start >= end_of(newest)
         self._advance(bar.start)
         if not self.books.prices.add(bar):
             return False
@@ -112,9 +117,9 @@ class Exchange:
             self.put_instrument(Instrument(symbol=bar.symbol))
         self.books.changes.markets.add(bar.symbol)
         self.time.replayed(bar.start)
-        self._release(bar.start)
         # A bar outside of the session tells a price and trades with nobody.
-        if self.hours.is_open(bar.start):
+        if follows and trades_in(self.hours, bar):
+            self._release(bar.start)
             self._ledger.apply(self._matcher.on_bar(bar))
         self.time.replayed(end_of(bar))
         return True
@@ -123,7 +128,10 @@ class Exchange:
         """Do what the passing of time brings: day orders expire at the close, waiting orders go in at the open."""
         now = self.time.now()
         self._advance(now)
-        self._release(now)
+        if self.hours.is_open(now):
+            self._release(now)
+        else:
+            self._was_open = False
 
     def split(self, symbol: Symbol, ratio: Decimal) -> None:
         """Make `ratio` new shares of each old one, in positions, orders and the last price. Raises `MissingError`."""
@@ -160,7 +168,7 @@ class Exchange:
         self._ledger.apply(self._matcher.cancel(order.order_id, now))
 
     def replace(self, order: PaperOrder, new: PaperOrder) -> None:
-        """Work `new` instead of `order`. Raises `UnprocessableError` if it has ended."""
+        """Work `new` instead of `order`. Raises `UnprocessableError` if that has ended, or the terms do not fit."""
         now = self.time.now()
         self._require_open(order)
         if order.work is None:
@@ -170,10 +178,14 @@ class Exchange:
             self._ledger.tell(News.ACCEPTED, new)
             return
         new.carried = order.work.filled
-        new.work = _work_of(new, now, links=order.work.links)
+        new.work = _work_of(new, now)
         new.work.quantity += new.carried
+        happenings = self._matcher.replace(order.order_id, new.work, now)
+        first = happenings[0]
+        if isinstance(first, Rejected):
+            raise UnprocessableError(first.reason)
         self._take_place(order, new)
-        self._ledger.apply(self._matcher.replace(order.order_id, new.work, now))
+        self._ledger.apply(happenings)
 
     def suspend(self, order: PaperOrder, status: Status, news: News) -> None:
         """Put an order into a state in between, such as pending_cancel. Raises `UnprocessableError` if it has ended."""
@@ -245,35 +257,51 @@ class Exchange:
         for quantity in script.quantities:
             self.fill_by_hand(order, quantity, script.price)
         if script.then_match and order.working:
-            self._work_rest(order, now)
-
-    def _work_rest(self, order: PaperOrder, now: datetime) -> None:
-        order.work = _work_of(order, now)
-        order.work.filled = order.filled
-        self._matcher.restore([order.work])
+            self._queue(order, now)
 
     def _work(self, order: PaperOrder, now: datetime) -> None:
-        legs = [self.books.orders[leg] for leg in order.legs]
-        if not legs:
-            order.work = _work_of(order, now)
-            self._ledger.apply(self._matcher.submit(order.work, now))
-        elif order.order_class is OrderClass.BRACKET:
-            links = Links(entry=order.order_id, target=legs[0].order_id, stop=legs[1].order_id)
-            entry, target, stop = (_set_to_work(each, now, links) for each in (order, *legs))
-            self._ledger.apply(self._matcher.submit_bracket(entry, target, stop, now))
-        else:
-            links = Links(entry=None, target=order.order_id, stop=legs[0].order_id)
-            target, stop = (_set_to_work(each, now, links) for each in (order, *legs))
-            self._ledger.apply(self._matcher.submit_oco(target, stop, now))
+        members = (order, *(self.books.orders[leg] for leg in order.legs))
+        works = [_work_of(each, now) for each in members]
+        for each, work in zip(members, works, strict=True):
+            each.work = work
+        match order.order_class:
+            case OrderClass.BRACKET:
+                happenings = self._matcher.submit_bracket(works[0], works[1], works[2], now)
+            case OrderClass.OCO:
+                happenings = self._matcher.submit_oco(works[0], works[1], now)
+            case _:
+                happenings = self._matcher.submit(works[0], now)
+        self._ledger.apply(happenings)
 
     def _release(self, at: datetime) -> None:
-        """Hand over what waited for the market to open."""
-        is_open = self.hours.is_open(at)
-        if is_open and not self._was_open:
+        """At the open, hand over what waited for it. The first bar trades it, not yesterday's price."""
+        if not self._was_open:
             for order in list(self.books.all_working()):
                 if order.status is Status.ACCEPTED and order.parent is None:
-                    self._work(order, at)
-        self._was_open = is_open
+                    self._queue(order, at)
+                    self._ledger.become(order, Status.NEW, News.NEW, at)
+        self._was_open = True
+
+    def _queue(self, order: PaperOrder, at: datetime) -> None:
+        """Have an order, and what depends on it, trade from the next bar on."""
+        legs = [self.books.orders[leg] for leg in order.legs]
+        links = None
+        if order.order_class is OrderClass.BRACKET:
+            links = Links(entry=order.order_id, target=legs[0].order_id, stop=legs[1].order_id)
+        elif order.order_class is OrderClass.OCO:
+            links = Links(entry=None, target=order.order_id, stop=legs[0].order_id)
+        place = max((each.sequence for each in self._matcher.working()), default=0)
+        works = []
+        for number, each in enumerate((order, *legs), start=1):
+            work = each.work = _work_of(each, at)
+            work.links, work.sequence, work.filled = links, place + number, each.filled
+            if work.is_exit and order.order_class is OrderClass.BRACKET:
+                work.held = work.quantity
+            else:
+                work.works_from = at
+            works.append(work)
+            self.books.put_order(each)
+        self._matcher.restore(works)
 
     def _advance(self, at: datetime) -> None:
         while self._closes_at is not None and self._closes_at <= at:
@@ -296,12 +324,7 @@ class Exchange:
             raise UnprocessableError(f'order is already in "{order.status}" state')
 
 
-def _set_to_work(order: PaperOrder, at: datetime, links: Links) -> WorkingOrder:
-    order.work = _work_of(order, at, links=links)
-    return order.work
-
-
-def _work_of(order: PaperOrder, at: datetime, *, links: Links | None = None) -> WorkingOrder:
+def _work_of(order: PaperOrder, at: datetime) -> WorkingOrder:
     return WorkingOrder(
         order_id=order.order_id,
         symbol=order.symbol,
@@ -312,5 +335,4 @@ def _work_of(order: PaperOrder, at: datetime, *, links: Links | None = None) -> 
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         time_in_force=order.time_in_force,
-        links=links,
     )

@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
+from services.contracts.market import Bar
 from services.kit.clock import Clock
+from services.kit.market_calendar import MarketCalendar, OutsideCalendarError
+from services.venue.broker.prices import end_of
+
+FIRST_DAY: Final = date(1990, 1, 2)
+_KNOWN_AHEAD: Final = timedelta(days=300)  # a calendar reaches at least so far
+_UNKNOWN: Final = timedelta(days=1)
 
 
 class TimeSource(StrEnum):
@@ -55,6 +62,45 @@ class AlwaysOpen:
         count = (last - first).days + 1
         starts = (datetime.combine(first + timedelta(days=each), time(), UTC) for each in range(max(count, 0)))
         return [TradingDay(start.date(), start, start + timedelta(hours=23, minutes=59)) for start in starts]
+
+
+class RegularHours:
+    """The regular sessions of an exchange, half days included; closed where its calendar does not reach."""
+
+    def __init__(self, calendar: MarketCalendar, clock: Clock) -> None:
+        self._calendar = calendar
+        self._clock = clock
+
+    def is_open(self, at: datetime) -> bool:
+        try:
+            return self._calendar.is_open(at)
+        except OutsideCalendarError:
+            return False
+
+    def next_open(self, at: datetime) -> datetime:
+        try:
+            return self._calendar.next_open(at)
+        except OutsideCalendarError:
+            return at + _UNKNOWN
+
+    def next_close(self, at: datetime) -> datetime | None:
+        try:
+            return self._calendar.next_close(at)
+        except OutsideCalendarError:
+            return None
+
+    def days(self, first: date, last: date) -> list[TradingDay]:
+        start = max(first, FIRST_DAY)
+        end = min(last, self._clock.now().date() + _KNOWN_AHEAD)
+        if start > end:
+            return []
+        calendar = self._calendar
+        return [TradingDay(day, calendar.open_at(day), calendar.close_at(day)) for day in calendar.sessions(start, end)]
+
+
+def trades_in(hours: Hours, bar: Bar) -> bool:
+    """Whether the market is open at any moment of a bar."""
+    return hours.is_open(bar.start) or hours.next_open(bar.start) < end_of(bar)
 
 
 class VenueTime:

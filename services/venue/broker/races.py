@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from services.venue.broker.errors import UnprocessableError
 from services.venue.broker.exchange import Exchange
 from services.venue.broker.faults import Fault, FaultKind
 from services.venue.broker.frames import News
@@ -59,7 +60,7 @@ class Races:
             if not new.working:  # it was canceled meanwhile
                 self.exchange.resume_order(order)
             elif order.working:
-                self.exchange.replace(order, new)
+                self._replace_late(order, new)
             else:
                 self.exchange.reject(new)
 
@@ -67,6 +68,13 @@ class Races:
             self.later(slow.seconds or 0.0, finish)
         else:
             finish()
+
+    def _replace_late(self, order: PaperOrder, new: PaperOrder) -> None:
+        try:
+            self.exchange.replace(order, new)
+        except UnprocessableError:  # its customer has had an answer already
+            self.exchange.reject(new)
+            self.exchange.resume_order(order)
 
     def _fill(self, order: PaperOrder, fault: Fault) -> None:
         quantity = fault.quantities[0] if fault.quantities else order.rest

@@ -46,6 +46,7 @@ class Terms:
             raise UnprocessableError(f'asset "{symbol}" is not tradable')
         new = _as_oco(new)
         checks.check_size(new, instrument)
+        checks.check_time_in_force(new)
         checks.check_prices(new.type, new.limit_price, new.stop_price)
         order = self._order(account, new, symbol, name)
         legs = self._legs(order, new)
@@ -72,7 +73,8 @@ class Terms:
         name = change.client_order_id or self.new_id()
         _check_name(books, account, name)
         instrument = self.exchange.instrument(old.symbol)
-        quantity = change.qty or old.quantity
+        # A leg's quantity follows its entry's.
+        quantity = change.qty or (old.quantity if old.parent is None else old.rest)
         limit_price, stop_price = change.limit_price or old.limit_price, change.stop_price or old.stop_price
         checks.check_prices(old.order_type, limit_price, stop_price)
         if quantity % 1 or old.notional is not None:

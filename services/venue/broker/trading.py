@@ -164,7 +164,7 @@ class Trading:
         answer = order_document(order, known.__getitem__)
         scripted = one_of(ask.faults, FaultKind.PARTIAL_FILLS)
         script = None
-        if scripted is not None:
+        if scripted is not None and not legs:
             script = Script(scripted.quantities, scripted.price, scripted.then_match)
         self.exchange.submit(order, legs, script)
         return answer
