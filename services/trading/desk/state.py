@@ -16,9 +16,9 @@ from services.kit.errors import SightlineError
 from services.kit.moments import microseconds, moment
 from services.trading.desk.tables import TRADING_STATE
 from services.trading.orders.transactions import Readings, Transaction, Transactions
+from services.trading.risk.state import stricter
 
 SUBJECT: Final = "trading"
-_STRICTNESS: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
 _LONGEST_REASON: Final = 400
 
 _log = logging.getLogger("services.trading.desk.state")
@@ -72,7 +72,7 @@ class StateKeeper:
         """
         with self._lock, self._readings.reading() as connection:
             kept = _kept(connection)
-            if kept is not None and (self._unsaved is None or _stricter(kept.state, self._standing.state)):
+            if kept is not None and (self._unsaved is None or stricter(kept.state, self._standing.state)):
                 self._standing = kept
 
     def narrow(self, to: TradingState, actor: str, reason: str, along: Along | None = None) -> bool:
@@ -82,7 +82,7 @@ class StateKeeper:
         """
         with self._lock:
             was = self._standing
-            narrower = _stricter(to, was.state)
+            narrower = stricter(to, was.state)
             if narrower:
                 self._standing = self._standing_now(to, actor, reason)
             elif along is None:
@@ -128,10 +128,6 @@ class StateKeeper:
                 tx.record(_changed(was, now))
             if along is not None:
                 along(tx)
-
-
-def _stricter(one: TradingState, other: TradingState) -> bool:
-    return _STRICTNESS[one] > _STRICTNESS[other]
 
 
 def _changed(was: Standing, now: Standing) -> TradingStateChanged:

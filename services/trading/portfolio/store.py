@@ -120,14 +120,15 @@ def split(connection: Connection, key: PositionKey, session: date, ratio: Decima
 def adopt(connection: Connection, key: PositionKey, session: date, told: Told) -> Position:
     """Take over what the venue says it holds, where our fills do not explain it: shares from before our time.
 
-    No profit comes of it, neither of the position nor of the session: what is new is worth its present price when it
-    comes in.
+    No profit comes of it, neither of the position nor of the session: what comes in or goes is worth its present price,
+    or where the venue tells none, what it cost.
     """
     before = _held(connection, key)
     after = arithmetic.adopt(before, told.quantity, told.average_price)
     _keep(connection, after)
     line, _ = _lines_from(connection, after, session)
-    price = told.average_price if told.market_price is None else told.market_price
+    known = told.average_price if told.quantity else before.average_price
+    price = known if told.market_price is None else told.market_price
     if line is None:
         _add_line(connection, after, session, sessions.opened(after, price))
         return after

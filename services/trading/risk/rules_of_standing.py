@@ -67,8 +67,8 @@ def verdict(question: Question) -> Denied | None:
 def readiness(question: Question) -> Denied | None:
     """The venue is ready and takes orders from the account."""
     account = question.sight.account
-    blocked = ("the account is blocked there",) if account is not None and account.blocked else ()
-    reasons = (*question.sight.unready, *blocked)
+    blocked = account is not None and account.blocked
+    reasons = question.sight.unready or (("the account is blocked there",) if blocked else ())
     if not reasons:
         return None
     detail = f"{question.sight.venue} is not ready: {'; '.join(reasons)}. `sightline trading` shows when it is."

@@ -3,7 +3,7 @@
 Money is in dollars, quantities are in shares.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -59,21 +59,6 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Working:
-    """What is left of an order that works, or of which nobody knows whether it does.
-
-    Attributes:
-        group: Equal for the legs of one bracket or OCO order: only one of them can fill, so they count once. "" alone.
-    """
-
-    venue: VenueName
-    symbol: Symbol
-    side: Side
-    quantity: Decimal
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
     """What is held of one symbol at one venue, and what working orders may still make of it.
 
@@ -115,7 +100,8 @@ class Sight:
         unready: What keeps the venue from being ready, in words; empty when it is.
         instrument: None when the venue does not know the symbol.
         reference: None when no price of the symbol is known.
-        exposures: All that is held or worked at any venue, one for each venue and symbol.
+        exposures: All that is held or worked at any venue, one for each venue and symbol; legs of which only one can
+            fill count once.
         open_orders: Orders that work or may work, at all venues; the legs of a group count once.
         sent_at: When the latest orders were sent, at all venues, oldest first; as far back as the rate's window.
         day_result: Profit of the session so far, realised and unrealised, after fees; negative for a loss.
@@ -138,43 +124,6 @@ class Sight:
     day_result: Decimal = _NOTHING
     account: Account | None
     unknown: tuple[str, ...] = ()
-
-
-def exposures(
-    positions: Mapping[tuple[VenueName, Symbol], Decimal],
-    working: Iterable[Working],
-    prices: Mapping[tuple[VenueName, Symbol], Decimal],
-) -> tuple[Exposure, ...]:
-    """The exposure by venue and symbol, from what is held and what works.
-
-    Args:
-        positions: Shares by venue and symbol.
-        working: What is left of each order; legs of one group count once, by the largest on each side.
-        prices: What a share is worth. One that is missing makes the exposure NaN, which no limit lets pass.
-    """
-    left: dict[tuple[VenueName, Symbol, Side], Decimal] = {}
-    groups: dict[tuple[VenueName, Symbol, Side, str], Decimal] = {}
-    for each in working:
-        key = (each.venue, each.symbol, each.side)
-        if each.group:
-            member = (*key, each.group)
-            counted = groups.get(member, _NOTHING)
-            groups[member] = max(counted, each.quantity)
-            left[key] = left.get(key, _NOTHING) + groups[member] - counted
-        else:
-            left[key] = left.get(key, _NOTHING) + each.quantity
-    keys = sorted({*positions, *((venue, symbol) for venue, symbol, _ in left)})
-    return tuple(
-        Exposure(
-            venue=venue,
-            symbol=symbol,
-            price=prices.get((venue, symbol), Decimal("NaN")),
-            position=positions.get((venue, symbol), _NOTHING),
-            buying=left.get((venue, symbol, Side.BUY), _NOTHING),
-            selling=left.get((venue, symbol, Side.SELL), _NOTHING),
-        )
-        for venue, symbol in keys
-    )
 
 
 def at_venue(sight: Sight, symbol: Symbol) -> Exposure:
