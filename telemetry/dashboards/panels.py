@@ -20,6 +20,8 @@ class Unit(StrEnum):
     RATIO = "percentunit"
     PER_SECOND = "cps"
     REQUESTS_PER_SECOND = "reqps"
+    DOLLARS = "currencyUSD"
+    BASIS_POINTS = "suffix: bp"
     COUNT = "short"
     NONE = "none"
 
@@ -87,10 +89,15 @@ class Panel(ABC):
         } | self.body()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeSeries(Panel):
-    """Lines over time."""
+    """Lines over time.
 
-    __slots__ = ()
+    Attributes:
+        signed: Values fall below zero; otherwise every axis begins there.
+    """
+
+    signed: bool = False
 
     def body(self) -> dict[str, Any]:
         defaults = {
@@ -102,7 +109,7 @@ class TimeSeries(Panel):
                 "showPoints": "never",
                 "spanNulls": False,
             },
-            "min": 0,
+            **({} if self.signed else {"min": 0}),
             "noValue": self.empty,
             "unit": self.unit,
         }

@@ -71,13 +71,22 @@ def share(metric: Metric, part: Mapping[str, str], by: Sequence[str] = (SERVICE,
     return f"{increase(metric, by, part, window)} / {increase(metric, by, window=window)} >= 0"
 
 
-def quantile(fraction: float, metric: Metric, by: Sequence[str] = (SERVICE,)) -> str:
-    """A quantile of a histogram over the panel's rate interval, in the unit of its buckets; nothing without data."""
+def quantile(fraction: float, metric: Metric, by: Sequence[str] = (SERVICE,), *, signed: bool = False) -> str:
+    """A quantile of a histogram over the panel's rate interval, in the unit of its buckets; nothing without data.
+
+    Args:
+        fraction: From 0 to 1.
+        metric: The histogram.
+        by: Labels to tell apart.
+        signed: Observations may be negative.
+    """
     _require_kind(metric, Kind.HISTOGRAM)
     _require_labels(metric, by)
     buckets = selector(metric, suffix="_bucket")
     # Without observations the quantile is NaN, which a panel would draw as a value; no comparison holds for NaN.
-    return f"histogram_quantile({fraction}, sum by ({', '.join(('le', *by))}) (rate({buckets}[$__rate_interval]))) >= 0"
+    floor = "> -Inf" if signed else ">= 0"
+    inner = f"sum by ({', '.join(('le', *by))}) (rate({buckets}[$__rate_interval]))"
+    return f"histogram_quantile({fraction}, {inner}) {floor}"
 
 
 def _over_time(function: str, metric: Metric, by: Sequence[str], where: Mapping[str, str] | None, window: str) -> str:

@@ -34,11 +34,34 @@ class AlertRule:
         return f"{self.name}-{self.labels['severity']}"
 
 
+@dataclass(frozen=True)
+class Recording:
+    """One recording rule: an expression that Prometheus keeps the result of under a name."""
+
+    file: Path
+    name: str
+    expression: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def recordings(files: tuple[Path, ...] = RULE_FILES) -> Iterator[Recording]:
+    """Every recording rule of the files."""
+    for file in files:
+        for group in load(file)["groups"]:
+            for rule in group["rules"]:
+                if "record" in rule:
+                    yield Recording(file=file, name=rule["record"], expression=rule["expr"])
+
+
 def alert_rules(files: tuple[Path, ...] = RULE_FILES + LOG_RULE_FILES) -> Iterator[AlertRule]:
     """Every alert rule of the files, Prometheus' and Loki's unless others are asked for."""
     for file in files:
         for group in load(file)["groups"]:
             for rule in group["rules"]:
+                if "alert" not in rule:
+                    continue
                 yield AlertRule(
                     file=file,
                     group=group["name"],

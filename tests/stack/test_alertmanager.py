@@ -55,7 +55,7 @@ def test_watchdog_when_routed_then_it_is_repeated_within_two_minutes() -> None:
 
 def test_inhibition_when_labels_are_compared_then_service_and_environment_are() -> None:
     for rule in load("prometheus/alertmanager.yml")["inhibit_rules"]:
-        assert set(rule["equal"]) == {"service_name", "env"}
+        assert set(rule["equal"]) >= {"service_name", "env"}
 
 
 def test_secrets_when_configured_then_none_stands_in_the_file() -> None:
@@ -185,6 +185,34 @@ def test_warning_when_its_service_has_a_critical_alert_then_it_is_held_back(pipe
     pipeline.slack("Unrelated")
     assert pipeline.caught.message("Symptom") is None
     assert pipeline.caught.webhook("Symptom") is None
+
+
+@pytest.mark.needs("prometheus-alertmanager")
+def test_broker_down_when_all_brokers_are_then_it_is_held_back(pipeline: Pipeline) -> None:
+    pipeline.raise_alert("AllBrokersDown", "critical", service="trading")
+    pipeline.slack("AllBrokersDown")
+    pipeline.raise_alert("BrokerDown", "critical", service="trading")
+    pipeline.raise_alert("BrokerDown", "critical", service="trading-elsewhere")
+    pipeline.slack("BrokerDown: trading-elsewhere")
+    assert pipeline.caught.message("BrokerDown: trading (") is None
+
+
+@pytest.mark.needs("prometheus-alertmanager")
+def test_kill_switch_when_engaged_then_other_warnings_of_trading_still_come(pipeline: Pipeline) -> None:
+    pipeline.raise_alert("KillSwitchEngaged", "critical", service="halted")
+    pipeline.slack("KillSwitchEngaged")
+    pipeline.raise_alert("ReconcileStale", "warning", service="halted")
+    pipeline.slack("ReconcileStale")
+
+
+@pytest.mark.needs("prometheus-alertmanager")
+def test_warning_when_its_sharper_sister_fires_then_it_is_held_back(pipeline: Pipeline) -> None:
+    pipeline.raise_alert("DailyLossNear", "critical", service="losing")
+    pipeline.slack("[CRITICAL] DailyLossNear: losing")
+    pipeline.raise_alert("DailyLossNear", "warning", service="losing")
+    pipeline.raise_alert("DailyLossNear", "warning", service="gaining")
+    pipeline.slack("[WARNING] DailyLossNear: gaining")
+    assert pipeline.caught.message("[WARNING] DailyLossNear: losing") is None
 
 
 @pytest.mark.needs("prometheus-alertmanager")

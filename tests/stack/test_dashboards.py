@@ -17,7 +17,7 @@ from telemetry.dashboards.dashboard import Dashboard
 from telemetry.dashboards.files import dashboards, rendered
 from telemetry.dashboards.panels import Logs, Target, TimeSeries, Unit
 from tests.stack.promql import metric_of, selectors, series_names
-from tests.stack.stackfiles import ROOT, RULE_FILES, alert_rules, load, run_tool
+from tests.stack.stackfiles import ROOT, RULE_FILES, alert_rules, load, recordings, run_tool
 
 DASHBOARDS: Mapping[str, Mapping[str, Any]] = {name: json.loads(text) for name, text in rendered().items()}
 DATASOURCES = {source["uid"] for source in load("grafana/provisioning/datasources/datasources.yml")["datasources"]}
@@ -147,6 +147,7 @@ def test_legend_when_it_names_a_label_then_the_query_keeps_that_label(title: str
 @pytest.mark.parametrize("title", EXPRESSIONS)
 def test_expression_when_parsed_by_the_newer_grammar_then_it_reads_what_is_emitted(title: str) -> None:
     foreign_names = {foreign.UP.name, foreign.ALERTS.name, foreign.PROCESS_START_TIME.name}
+    foreign_names |= {recording.name for recording in recordings()}
     assert {selector.name for selector in selectors(EXPRESSIONS[title])} <= series_names() | foreign_names
 
 
@@ -161,7 +162,8 @@ def test_expressions_when_parsed_by_prometheus_242_then_they_are_valid(tmp_path:
 
 def test_metrics_when_emitted_then_each_is_on_a_dashboard_or_in_a_rule() -> None:
     read = {selector.name or "" for text in EXPRESSIONS.values() for selector in selectors(text)}
-    read |= {selector.name or "" for rule in alert_rules(RULE_FILES) for selector in selectors(rule.expression)}
+    rules = (*alert_rules(RULE_FILES), *recordings())
+    read |= {selector.name or "" for rule in rules for selector in selectors(rule.expression)}
     assert {metric.name for metric in catalogue.METRICS} - {metric_of(name) for name in read} == set()
 
 
@@ -214,3 +216,18 @@ def test_logs_panel_when_shown_then_its_query_goes_to_loki() -> None:
 def test_share_when_asked_of_a_gauge_then_it_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="is a gauge"):
         promql.share(catalogue.OUTBOX_PENDING, {})
+
+
+def test_quantile_when_observations_may_be_negative_then_only_what_is_no_number_is_left_out() -> None:
+    assert promql.quantile(0.5, catalogue.TRADING_SLIPPAGE, signed=True).endswith(" > -Inf")
+    assert promql.quantile(0.5, catalogue.TRADING_FILL_DELAY).endswith(" >= 0")
+
+
+@pytest.mark.parametrize(("signed", "floor"), [(True, None), (False, 0)])
+def test_panel_when_values_may_be_negative_then_its_axis_does_not_begin_at_zero(
+    signed: bool,  # noqa: FBT001 -- a table
+    floor: int | None,
+) -> None:
+    target = Target(query=promql.current(foreign.UP), legend="")
+    panel = TimeSeries(title="t", description="", unit=Unit.DOLLARS, targets=(target,), signed=signed)
+    assert panel.body()["fieldConfig"]["defaults"].get("min") == floor

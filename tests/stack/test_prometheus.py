@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.stack.alerting import get_json, http_server, prometheus, stage, wait_for, write_targets
-from tests.stack.stackfiles import ROOT, RULE_FILES, alert_rules, load, run_tool
+from tests.stack.stackfiles import ROOT, RULE_FILES, alert_rules, load, recordings, run_tool
 
 
 @pytest.mark.needs("promtool")
@@ -56,7 +56,7 @@ def _targets(address: str) -> list[dict[str, Any]]:
 def test_rules_when_loaded_by_prometheus_then_not_one_is_missing(running_prometheus: str) -> None:
     groups = get_json(f"{running_prometheus}/api/v1/rules")["data"]["groups"]
     loaded = sorted(rule["name"] for group in groups for rule in group["rules"])
-    assert loaded == sorted(rule.name for rule in alert_rules(RULE_FILES))
+    assert loaded == sorted(rule.name for rule in (*alert_rules(RULE_FILES), *recordings()))
 
 
 @pytest.mark.needs("prometheus")

@@ -9,10 +9,22 @@ import pytest
 
 from telemetry import catalogue
 from tests.stack.promql import metric_of, selectors, series_names
-from tests.stack.stackfiles import LOG_RULE_FILES, ROOT, RULE_FILES, AlertRule, alert_rules, load, run_tool
+from tests.stack.stackfiles import (
+    LOG_RULE_FILES,
+    ROOT,
+    RULE_FILES,
+    AlertRule,
+    Recording,
+    alert_rules,
+    load,
+    recordings,
+    run_tool,
+)
 
 RULES = tuple(alert_rules())
 METRIC_RULES = tuple(alert_rules(RULE_FILES))
+RECORDINGS = tuple(recordings())
+EXPRESSIONS: tuple[AlertRule | Recording, ...] = (*METRIC_RULES, *RECORDINGS)
 TESTS = tuple(sorted((ROOT / "prometheus/tests").glob("*.yml")))
 DASHBOARD_UIDS = {path.stem for path in (ROOT / "grafana/dashboards").glob("*.json")}
 
@@ -46,19 +58,30 @@ def test_rules_when_tested_by_promtool_then_they_fire_and_stay_silent_as_written
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-@pytest.mark.parametrize("rule", METRIC_RULES, ids=str)
-def test_expression_when_parsed_by_the_newer_grammar_then_it_is_valid(rule: AlertRule) -> None:
+@pytest.mark.parametrize("rule", EXPRESSIONS, ids=str)
+def test_expression_when_parsed_by_the_newer_grammar_then_it_is_valid(rule: AlertRule | Recording) -> None:
     promql_parser.parse(rule.expression)
 
 
-@pytest.mark.parametrize("rule", METRIC_RULES, ids=str)
-def test_expression_when_it_names_a_metric_then_somebody_emits_it(rule: AlertRule) -> None:
+@pytest.mark.parametrize("rule", EXPRESSIONS, ids=str)
+def test_expression_when_it_names_a_metric_then_somebody_emits_it(rule: AlertRule | Recording) -> None:
     named = {selector.name for selector in selectors(rule.expression) if selector.name}
-    assert named <= series_names() | FOREIGN
+    assert named <= series_names() | FOREIGN | {recording.name for recording in RECORDINGS}
 
 
-@pytest.mark.parametrize("rule", METRIC_RULES, ids=str)
-def test_expression_when_it_matches_a_label_then_the_value_can_occur(rule: AlertRule) -> None:
+@pytest.mark.parametrize("rule", RECORDINGS, ids=str)
+def test_recording_when_kept_then_an_alert_or_a_panel_reads_it_and_it_names_service_and_environment(
+    rule: Recording,
+) -> None:
+    readers = [other.expression for other in METRIC_RULES]
+    readers += [path.read_text() for path in (ROOT / "grafana/dashboards").glob("*.json")]
+    assert any(rule.name in reader for reader in readers)
+    assert _keeps("service_name", rule.expression)
+    assert _keeps("env", rule.expression)
+
+
+@pytest.mark.parametrize("rule", EXPRESSIONS, ids=str)
+def test_expression_when_it_matches_a_label_then_the_value_can_occur(rule: AlertRule | Recording) -> None:
     labels = {metric.name: {label.name: label.values for label in metric.labels} for metric in catalogue.METRICS}
     for selector in selectors(rule.expression):
         for matcher in selector.matchers.matchers:
@@ -112,8 +135,8 @@ def test_alert_when_it_links_to_a_dashboard_then_that_dashboard_exists(rule: Ale
     assert found.group(1) in DASHBOARD_UIDS
 
 
-@pytest.mark.parametrize("rule", METRIC_RULES, ids=str)
-def test_range_when_it_is_read_then_it_holds_at_least_two_scrapes(rule: AlertRule) -> None:
+@pytest.mark.parametrize("rule", EXPRESSIONS, ids=str)
+def test_range_when_it_is_read_then_it_holds_at_least_two_scrapes(rule: AlertRule | Recording) -> None:
     for seconds in re.findall(r"\[(\d+)s\]", rule.expression):
         assert int(seconds) >= 30
     assert "holt_winters" not in rule.expression
