@@ -193,7 +193,7 @@ def _status(word: str, filled: Decimal) -> OrderStatus | None:
 
 def _order_type(document: Document) -> OrderType | None:
     word = document.get("type") or document.get("order_type")
-    return OrderType(word) if word in set(OrderType) else None
+    return next((each for each in OrderType if each.value == word), None)
 
 
 def _side(document: Document) -> Side:

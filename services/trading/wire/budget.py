@@ -79,8 +79,10 @@ class RateBudget:
             self._window_ends = self._clock.monotonic() + min(seconds, _LONGEST_WINDOW_SECONDS)
 
     def _present(self) -> int | None:
-        if self._left is not None and self._clock.monotonic() >= self._window_ends:
-            self._left = self._limit or None
+        now = self._clock.monotonic()
+        if self._left is not None and now >= self._window_ends:
+            # The next answer tells of the new window; until then the whole limit is counted down.
+            self._left, self._window_ends = self._limit or None, now + _LONGEST_WINDOW_SECONDS
         return self._left
 
 
