@@ -1,71 +1,69 @@
-"""The book of orders: every order with its fills, on the database, and the facts about them."""
+"""The book of orders: every order with its fills, on the database, and the facts about them.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+What is told of an order is worked in by the state machine, in one transaction with its fills, its positions and the
+facts that tell of it. What works is held in memory as well (`working`), so that the gate asks no database.
+"""
 
-from sqlalchemy import Connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
 
-from services.contracts.market import Side, Symbol
+from sqlalchemy import insert
+
 from services.contracts.orders import (
     ClientOrderId,
     DenyReason,
     ExecutionId,
-    Fill,
-    IntentId,
     OrderIntent,
     OrderStatus,
+    Source,
     VenueName,
 )
+from services.contracts.trading import OrderDenied
 from services.kit.clock import Clock
-from services.kit.database import Database
-from services.kit.facts import Facts
-from services.trading.brokers.port import CancelOutcome, Change, Snapshot, SubmitOutcome, Update, VenueOrder
-from services.trading.orders.news import Patience
+from services.kit.moments import microseconds
+from services.trading.brokers.port import (
+    Accepted,
+    CancelOutcome,
+    Change,
+    Snapshot,
+    SubmitOutcome,
+    Update,
+    VenueOrder,
+)
+from services.trading.orders import frames, machine, store
+from services.trading.orders.errors import OrderNotWorkingError, RouteNotProvenError
+from services.trading.orders.frames import Retention
+from services.trading.orders.hearing import Hearing
+from services.trading.orders.journal import BookFill, Journal
+from services.trading.orders.news import (
+    Busted,
+    CancelRequested,
+    NotFound,
+    Patience,
+    ReplaceRequested,
+    SubmitUnknown,
+)
 from services.trading.orders.order import Order
+from services.trading.orders.position_drift import PositionDrift
+from services.trading.orders.reading import BookReader, Wanted
+from services.trading.orders.reconcile import Held, Reconciler, ReconcileReport
+from services.trading.orders.stream import StreamBook
+from services.trading.orders.tables import DENIALS
+from services.trading.orders.transactions import Readings, Transactions
+from services.trading.orders.translate import changed, of_cancel, of_submit
 from services.trading.orders.working import Working
+from telemetry.emit.propagation import traceparent
 
-BookFill = Callable[[Connection, Fill], object]
-"""Books a fill in the portfolio, within the transaction."""
+__all__ = ["BookFill", "Held", "OrderBook", "PositionDrift", "ReconcileReport", "Wanted"]
 
-Held = Callable[[Connection, VenueName], Mapping[Symbol, Decimal]]
-"""What our ledger says that a venue holds; negative when short."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PositionDrift:
-    """A venue holds something else than our fills come to. Shares, negative when short."""
-
-    symbol: Symbol
-    ours: Decimal
-    theirs: Decimal
+_WORDS: Final = 400
+_PROVEN: Final = frozenset({OrderStatus.NOT_SENT, OrderStatus.REJECTED, OrderStatus.CANCELED})
+_RATE_MEMORY: Final = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconcileReport:
-    """What a comparison with a venue found.
-
-    Attributes:
-        orders: How many were compared.
-        differences: How many things were not as we had them.
-        ask: Orders that the caller has to ask the venue about by their client order id, handing the answer to `found`
-            or `not_found`: the venue did not list them, or nobody knows whether it has them.
-        foreign: Orders at the venue that are not ours.
-        positions: Where its positions are not what our fills come to.
-    """
-
-    venue: VenueName
-    trigger: str
-    orders: int
-    differences: int
-    ask: tuple[ClientOrderId, ...]
-    foreign: tuple[VenueOrder, ...]
-    positions: tuple[PositionDrift, ...]
-    seconds: float
-
-
-class OrderBook:
+class OrderBook(BookReader):
     """Every order. Methods block and may be called from any thread.
 
     Unless said otherwise they raise `DatabaseError` when the database is away, and then nothing has changed.
@@ -77,23 +75,32 @@ class OrderBook:
         book_fill: Books a fill in the portfolio, in the same transaction.
         held: What the portfolio says is held at a venue.
         patience: When "no such order" is believed.
+        retention: How long raw frames and denials are kept.
 
     Attributes:
         working: The orders that work, in memory, as of the last commit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is a part that a test replaces
         self,
-        facts: Facts,
-        database: Database,
+        facts: Transactions,
+        database: Readings,
         clock: Clock,
         *,
         book_fill: BookFill,
         held: Held,
         patience: Patience | None = None,
+        retention: Retention | None = None,
     ) -> None:
-        self.working: Working
-        raise NotImplementedError
+        self.working = Working()
+        super().__init__(database)
+        self._facts = facts
+        self._clock = clock
+        self._book_fill = book_fill
+        self._patience = patience or Patience()
+        self._retention = retention or Retention()
+        self._reconciler = Reconciler(self._writing, database, clock, self.working, held)
+        self._stream = StreamBook(self._writing)
 
     # --- submitting
 
@@ -104,17 +111,54 @@ class OrderBook:
         and must not be sent again.
 
         Raises:
-            RouteNotProvenError: An earlier order of the intent may still work, or has fills.
+            RouteNotProvenError: An earlier order of the intent may still trade, or has fills.
         """
-        raise NotImplementedError
+        with self._writing(durable=True) as journal:
+            step = machine.begin(intent, venue, route, journal.at, traceparent=traceparent() or intent.traceparent)
+            if route:
+                _require_proof(store.of_intent(journal.connection, intent.intent_id), route)
+            store.add_intent(journal.connection, intent, journal.at)
+            new = journal.begin(step)
+            name = step.order.client_order_id
+            order = journal.touched[name] if new else journal.get(name)
+        if new:
+            self.working.begun(order)
+        return order, new
 
     def deny(self, intent: OrderIntent, reason: DenyReason, detail: str) -> None:
         """Note that an intent was refused."""
-        raise NotImplementedError
+        ticket = intent.ticket
+        row = {
+            "intent_id": intent.intent_id,
+            "intent": intent.model_dump_json(),
+            "reason": reason,
+            "detail": detail[:_WORDS],
+        }
+        fact = OrderDenied(
+            subject=intent.intent_id,
+            strategy=intent.strategy,
+            symbol=ticket.symbol,
+            side=ticket.side,
+            quantity=ticket.quantity,
+            reason=reason,
+            detail=detail[:_WORDS],
+        )
+        with self._writing() as journal:
+            journal.connection.execute(insert(DENIALS).values(row | {"denied_at_us": microseconds(journal.at)}))
+            journal.record(fact)
 
     def submit_answered(self, client_order_id: ClientOrderId, outcome: SubmitOutcome) -> Order:
-        """Work in what became of a submit."""
-        raise NotImplementedError
+        """Work in what became of a submit, or of a replacement by the name of the child.
+
+        Raises:
+            OrderNotFoundError: There is no such order.
+        """
+        with self._writing() as journal:
+            order = journal.get(client_order_id)
+            if isinstance(outcome, Accepted):
+                hearing = Hearing(journal, order.venue, Source.SUBMIT, asked_at=order.submitted_at)
+                return hearing.told(order, outcome.order)
+            return journal.advance(order, of_submit(outcome, journal.trace))
 
     # --- changing
 
@@ -125,105 +169,162 @@ class OrderBook:
             OrderNotFoundError: There is no such order.
             OrderNotWorkingError: It has ended, or nobody knows whether the venue has it.
         """
-        raise NotImplementedError
+        with self._writing() as journal:
+            order = journal.get(client_order_id)
+            if not order.cancelable:
+                raise OrderNotWorkingError(order)
+            news = CancelRequested(source=Source.OPERATOR, traceparent=journal.trace, reason=f"{actor} asked to cancel")
+            return journal.advance(order, news)
 
     def cancel_answered(self, client_order_id: ClientOrderId, outcome: CancelOutcome) -> Order:
-        """Work in what became of the request."""
-        raise NotImplementedError
+        """Work in what became of the request.
+
+        Raises:
+            OrderNotFoundError: There is no such order.
+        """
+        with self._writing() as journal:
+            order = journal.get(client_order_id)
+            news = of_cancel(outcome, journal.trace)
+            return order if news is None else journal.advance(order, news)
 
     def replace_requested(self, client_order_id: ClientOrderId, change: Change, actor: str) -> Order:
         """Write down, for good, the order that is to take the place of this one; returns it. Durable.
 
+        A quantity in `change` counts what is filled already, as the order's own does. The new order is for the rest:
+        its ticket's quantity is what the venue has to be asked for, always, since venues do not take off what the old
+        order has filled.
+
         Raises:
             OrderNotFoundError: There is no such order.
-            OrderNotWorkingError: It has ended, is not known to the venue, or a change of it is pending.
+            OrderNotWorkingError: It has ended, is not known to the venue, a change of it is pending, or nothing would
+                be left to fill.
+            ValueError: The terms do not fit the order's type.
         """
-        raise NotImplementedError
+        with self._writing(durable=True) as journal:
+            order = journal.get(client_order_id)
+            rest = (order.quantity if change.quantity is None else change.quantity) - order.filled
+            if not order.replaceable or rest <= 0:
+                raise OrderNotWorkingError(order)
+            news = ReplaceRequested(
+                source=Source.OPERATOR, traceparent=journal.trace, reason=f"{actor} asked for other terms"
+            )
+            journal.advance(order, news)
+            route = 1 + max(each.route for each in store.of_intent(journal.connection, order.intent_id))
+            step = machine.succeed(
+                order, changed(order.ticket, change, rest), route, journal.at, traceparent=journal.trace
+            )
+            journal.begin(step)
+            child = journal.touched[step.order.client_order_id]
+        self.working.begun(child)
+        return child
 
     def replace_answered(self, child: ClientOrderId, outcome: SubmitOutcome) -> Order:
-        """Work in what became of the replacement, for the child and for the order it replaces; returns the child."""
-        raise NotImplementedError
+        """Work in what became of the replacement, for the child and for the order it replaces; returns the child.
+
+        Raises:
+            OrderNotFoundError: There is no such order.
+        """
+        return self.submit_answered(child, outcome)
+
+    def bust(self, client_order_id: ClientOrderId, execution_id: ExecutionId, reason: str) -> Order:
+        """Take an execution back, as the venue did.
+
+        Raises:
+            OrderNotFoundError: There is no such order.
+        """
+        with self._writing() as journal:
+            order = journal.get(client_order_id)
+            news = Busted(source=Source.OPERATOR, traceparent=journal.trace, execution_id=execution_id, reason=reason)
+            return journal.advance(order, news)
 
     # --- the stream
 
     def frame(self, venue: VenueName, raw: str) -> int:
         """Keep a raw frame before anything tries to understand it; returns its number."""
-        raise NotImplementedError
+        return self._stream.frame(venue, raw)
 
     def update(self, venue: VenueName, update: Update, raw: str) -> None:
         """Work in a frame. When that fails the frame is quarantined and an incident stated; the next one is handled."""
-        raise NotImplementedError
+        self._stream.update(venue, update, raw)
 
     def unreadable(self, venue: VenueName, raw: str, problem: str) -> None:
         """Quarantine a frame that was not understood."""
-        raise NotImplementedError
+        self._stream.unreadable(venue, raw, problem)
 
     # --- asking
 
     def found(self, client_order_id: ClientOrderId, order: VenueOrder, *, asked_at: datetime) -> Order:
-        """Work in the venue's answer to a question that was asked at `asked_at`."""
-        raise NotImplementedError
+        """Work in the venue's answer to a question that was asked at `asked_at`.
+
+        Raises:
+            OrderNotFoundError: There is no such order.
+        """
+        with self._writing() as journal:
+            known = journal.get(client_order_id)
+            hearing = Hearing(journal, known.venue, Source.RECONCILIATION, asked_at=asked_at)
+            return hearing.told(known, order)
 
     def not_found(self, client_order_id: ClientOrderId) -> Order:
-        """Work in one "no such order"; see `Patience` for when it is believed."""
-        raise NotImplementedError
+        """Work in one "no such order"; see `Patience` for when it is believed.
+
+        Raises:
+            OrderNotFoundError: There is no such order in our books either.
+        """
+        with self._writing() as journal:
+            order = journal.get(client_order_id)
+            news = NotFound(source=Source.RECONCILIATION, traceparent=journal.trace, patience=self._patience)
+            return journal.advance(order, news)
 
     def reconcile(self, venue: VenueName, snapshot: Snapshot, trigger: str, *, asked_at: datetime) -> ReconcileReport:
         """Compare with what the venue said; `asked_at` is when the snapshot began. Orders sent since are left alone.
 
         An order that nobody has an answer about yet (SUBMITTING) is left alone as well.
         """
-        raise NotImplementedError
+        return self._reconciler.compare(venue, snapshot, trigger, asked_at)
 
     def reconcile_failed(self, venue: VenueName, trigger: str, reason: str) -> None:
         """State that a venue could not be compared with."""
-        raise NotImplementedError
+        self._reconciler.failed(venue, trigger, reason)
 
     def recover(self) -> list[Order]:
-        """At the start: load what works, and make unknown what was being submitted when the process ended."""
-        raise NotImplementedError
+        """At the start: load what works, and make unknown what was being submitted when the process ended.
 
-    def bust(self, client_order_id: ClientOrderId, execution_id: ExecutionId, reason: str) -> Order:
-        """Take an execution back, as the venue did."""
-        raise NotImplementedError
-
-    # --- reading
-
-    def get(self, client_order_id: ClientOrderId) -> Order:
-        """One order.
-
-        Raises:
-            OrderNotFoundError: There is no such order.
+        Returns the orders that are unknown now. Reads no order that has ended.
         """
-        raise NotImplementedError
+        now = self._clock.now()
+        with self._database.reading() as connection:
+            orders = store.unsettled(connection)
+            times = store.submitted_after(connection, now - _RATE_MEMORY)
+        self.working.load(orders, times)
+        for order in orders:
+            if order.status is OrderStatus.SUBMITTING:
+                with self._writing() as journal:
+                    reason = "the process ended before an answer came"
+                    news = SubmitUnknown(source=Source.RECOVERY, traceparent=journal.trace, reason=reason)
+                    journal.advance(journal.get(order.client_order_id), news)
+        return self.unknown()
 
-    def intent(self, intent_id: IntentId) -> OrderIntent | None:
-        """What was wanted, None when the id is not known."""
-        raise NotImplementedError
-
-    def of_intent(self, intent_id: IntentId) -> list[Order]:
-        """The orders of an intent by their route, legs and replacements included; empty when there is none."""
-        raise NotImplementedError
+    # --- looking after it
 
     def unknown(self, venue: VenueName | None = None) -> list[Order]:
         """Orders of which nobody knows whether the venue has them."""
-        raise NotImplementedError
-
-    def listing(
-        self,
-        *,
-        status: OrderStatus | None = None,
-        venue: VenueName | None = None,
-        strategy: str | None = None,
-        symbol: Symbol | None = None,
-        side: Side | None = None,
-        working: bool = False,
-        before: datetime | None = None,
-        limit: int = 100,
-    ) -> list[Order]:
-        """Orders, the newest first; `before` is the `submitted_at` of the last one of the page before."""
-        raise NotImplementedError
+        return [order for order in self.working.orders(venue) if order.status is OrderStatus.UNKNOWN]
 
     def prune(self) -> int:
         """Forget raw frames, denials and comparisons that are past their retention; returns how many rows went."""
-        raise NotImplementedError
+        return frames.prune(self._facts, self._clock.now(), self._retention)
+
+    @contextmanager
+    def _writing(self, *, durable: bool = False) -> Iterator[Journal]:
+        with self._facts.transaction(durable=durable) as transaction:
+            journal = Journal(transaction, self._clock.now(), self._book_fill)
+            yield journal
+        for order in journal.touched.values():
+            self.working.put(order)
+        self._reconciler.booked(journal.booked, journal.at)
+
+
+def _require_proof(orders: list[Order], route: int) -> None:
+    for order in orders:
+        if order.route != route and (order.status not in _PROVEN or order.filled or order.missing):
+            raise RouteNotProvenError(order)

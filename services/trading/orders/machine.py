@@ -16,6 +16,7 @@ from typing import Any, Final
 from services.contracts.orders import (
     OrderIntent,
     OrderStatus,
+    OrderTicket,
     Source,
     VenueName,
     client_order_id,
@@ -42,7 +43,7 @@ from services.trading.orders.news import (
 from services.trading.orders.order import Order
 from services.trading.orders.telling import report
 
-__all__ = ["Incident", "News", "Order", "Step", "Transition", "adopt", "advance", "begin"]
+__all__ = ["Incident", "News", "Order", "Step", "Transition", "adopt", "advance", "begin", "succeed"]
 
 _ALL: Final = frozenset(OrderStatus)
 _TERMINAL: Final = frozenset(status for status in OrderStatus if status.terminal)
@@ -85,6 +86,28 @@ def begin(intent: OrderIntent, venue: VenueName, route: int, at: datetime, *, tr
         traceparent=traceparent,
     )
     return _first(order, Source.SUBMIT, traceparent)
+
+
+def succeed(order: Order, ticket: OrderTicket, route: int, at: datetime, *, traceparent: str) -> Step:
+    """A new order that is about to be sent to take the place of `order`."""
+    child = Order(
+        client_order_id=client_order_id(order.intent_id, route),
+        intent_id=order.intent_id,
+        route=route,
+        venue=order.venue,
+        strategy=order.strategy,
+        ticket=ticket,
+        quantity=ticket.quantity,
+        standing=OrderStatus.SUBMITTING,
+        submitted_at=at,
+        changed_at=at,
+        sequence=1,
+        replaces=order.client_order_id,
+        parent=order.parent,
+        reference_price=order.reference_price,
+        traceparent=traceparent,
+    )
+    return _first(child, Source.SUBMIT, traceparent)
 
 
 def adopt(order: Order, source: Source, *, traceparent: str) -> Step:

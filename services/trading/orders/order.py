@@ -113,9 +113,19 @@ class Order:
         return self.ledger.average_price
 
     @property
+    def missing(self) -> Decimal:
+        """Shares that the venue says are filled and no execution has explained yet."""
+        return max(_NOTHING, self.announced - self.filled)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended and everything that the venue says is filled is booked."""
+        return self.status.terminal and not self.missing
+
+    @property
     def open_quantity(self) -> Decimal:
-        """Shares that may still be filled: what has to be reserved for it. Unknown orders count whole."""
-        return _NOTHING if self.status.terminal else max(_NOTHING, self.quantity - self.filled)
+        """Shares that may still change the position: what has to be reserved for it. Unknown orders count whole."""
+        return self.missing if self.status.terminal else self.quantity - self.filled
 
     @property
     def cancelable(self) -> bool:
@@ -126,8 +136,3 @@ class Order:
     def replaceable(self) -> bool:
         """Whether the venue can be asked for other terms: it works, and no change of it is pending."""
         return self.cancelable and self.pending is None
-
-    @property
-    def missing(self) -> Decimal:
-        """Shares that the venue says are filled and no execution has explained yet."""
-        return max(_NOTHING, self.announced - self.filled)

@@ -1,0 +1,93 @@
+"""What the venues sent, kept as they sent it, and for longer when it could not be understood."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Column, ColumnElement, Connection, delete, insert, select, update
+
+from services.contracts.orders import ClientOrderId, VenueName
+from services.kit.moments import microseconds
+from services.trading.orders.tables import DENIALS, RAW_FRAMES, RECONCILIATIONS
+from services.trading.orders.transactions import Transactions
+
+_WORDS: Final = 400
+# Short transactions: on SQLite each holds up every other writer.
+_ROWS_AT_A_TIME: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long is kept what orders do not need.
+
+    Attributes:
+        handled: Frames that were understood.
+        frames: At most so many of them, the newest.
+        quarantined: Frames that were not.
+        denials: Denials, and comparisons with a venue.
+    """
+
+    handled: timedelta = timedelta(days=3)
+    frames: int = 500_000
+    quarantined: timedelta = timedelta(days=90)
+    denials: timedelta = timedelta(days=90)
+
+
+def keep(connection: Connection, venue: VenueName, raw: str, at: datetime) -> int:
+    """Write a frame down; returns its number."""
+    row = {
+        "venue": venue,
+        "received_at_us": microseconds(at),
+        "raw": raw,
+        "problem": "",
+        "quarantined": False,
+    }
+    written = connection.execute(insert(RAW_FRAMES).values(row).returning(RAW_FRAMES.c.frame_id))
+    return int(written.scalar_one())
+
+
+def belongs_to(connection: Connection, frame_id: int, client_order_id: ClientOrderId) -> None:
+    """Note of which order a frame tells."""
+    same = RAW_FRAMES.c.frame_id == frame_id
+    connection.execute(update(RAW_FRAMES).where(same).values(client_order_id=client_order_id))
+
+
+def quarantine(
+    connection: Connection, frame_id: int, problem: str, client_order_id: ClientOrderId | None = None
+) -> None:
+    """Note why a frame could not be handled."""
+    values = {"quarantined": True, "problem": problem[:_WORDS], "client_order_id": client_order_id}
+    connection.execute(update(RAW_FRAMES).where(RAW_FRAMES.c.frame_id == frame_id).values(values))
+
+
+def prune(transactions: Transactions, now: datetime, retention: Retention) -> int:
+    """Forget what is past its retention; returns how many rows went."""
+    frame = RAW_FRAMES.c
+    handled = frame.quarantined.is_(False)
+    due = (
+        (frame.frame_id, handled & (frame.received_at_us < microseconds(now - retention.handled))),
+        (frame.frame_id, frame.quarantined & (frame.received_at_us < microseconds(now - retention.quarantined))),
+        (frame.frame_id, handled & (frame.frame_id <= _last_beyond(retention.frames))),
+        (DENIALS.c.denial_id, DENIALS.c.denied_at_us < microseconds(now - retention.denials)),
+        (
+            RECONCILIATIONS.c.reconciliation_id,
+            RECONCILIATIONS.c.ended_at_us < microseconds(now - retention.denials),
+        ),
+    )
+    return sum(_forget(transactions, number, old) for number, old in due)
+
+
+def _last_beyond(most: int) -> ColumnElement[int]:
+    newest = select(RAW_FRAMES.c.frame_id).where(RAW_FRAMES.c.quarantined.is_(False))
+    return newest.order_by(RAW_FRAMES.c.frame_id.desc()).offset(most).limit(1).scalar_subquery()
+
+
+def _forget(transactions: Transactions, number: Column[int], old: ColumnElement[bool]) -> int:
+    removed = 0
+    gone = _ROWS_AT_A_TIME
+    while gone == _ROWS_AT_A_TIME:
+        some = select(number).where(old).limit(_ROWS_AT_A_TIME)
+        with transactions.transaction() as transaction:
+            gone = transaction.connection.execute(delete(number.table).where(number.in_(some))).rowcount
+        removed += gone
+    return removed
