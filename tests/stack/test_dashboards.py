@@ -162,8 +162,8 @@ def test_expressions_when_parsed_by_prometheus_242_then_they_are_valid(tmp_path:
 
 def test_metrics_when_emitted_then_each_is_on_a_dashboard_or_in_a_rule() -> None:
     read = {selector.name or "" for text in EXPRESSIONS.values() for selector in selectors(text)}
-    rules = (*alert_rules(RULE_FILES), *recordings())
-    read |= {selector.name or "" for rule in rules for selector in selectors(rule.expression)}
+    rules = [rule.expression for rule in alert_rules(RULE_FILES)] + [rule.expression for rule in recordings()]
+    read |= {selector.name or "" for rule in rules for selector in selectors(rule)}
     assert {metric.name for metric in catalogue.METRICS} - {metric_of(name) for name in read} == set()
 
 

@@ -30,16 +30,37 @@ QUERIES = {
 }
 
 EXPECTED = {
+    "AccountBlocked",
     "CallersRefused",
     "DeadLetters",
+    "DenialsSurge",
+    "FailoverFlapping",
+    "FramesQuarantined",
+    "InvalidTransition",
+    "KillSwitchEngaged",
+    "KillSwitchIncomplete",
+    "LateFill",
     "MetricUndeclared",
+    "OrderStuck",
+    "OrderSubmissionBudgetBurning",
+    "OrderSubmissionBudgetSlowBurn",
+    "OrderTermsDiffer",
+    "OrderUnknown",
+    "OrphanOrder",
     "OutboxStuck",
+    "Overfill",
+    "PositionDrift",
+    "RateLimitNear",
+    "ReconcileMismatch",
+    "RejectRatioHigh",
     "RequestsFailing",
     "SecretsRedacted",
     "SpoolGrowing",
     "SpoolNearlyFull",
+    "SubmitLatencyHigh",
     "TargetAbsent",
     "TelemetryLoss",
+    "TradingReducing",
     "UnhandledErrors",
     "Watchdog",
 }
@@ -69,8 +90,11 @@ class _BusyService:
             case Kind.HISTOGRAM:
                 self._metrics.histogram(metric, **labels).observe(0.02)
             case Kind.GAUGE:
-                # Also right for the one gauge that holds a moment.
-                self._metrics.gauge(metric, **labels).set(self._clock.time_ns() / 1e9)
+                self._metrics.gauge(metric, **labels).set(self._level(metric.name))
+
+    def _level(self, name: str) -> float:
+        """Moments are now; ages, sizes and sums are large; whatever else there is, there is one of."""
+        return self._clock.time_ns() / 1e9 if name.endswith(("_seconds", "_bytes", "_dollars")) else 1.0
 
 
 @pytest.fixture(scope="module")
