@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from services.contracts.orders import ClientOrderId, OrderIntent, VenueName, client_order_id
@@ -80,9 +81,9 @@ class TolerantBooks:
             mine = {name: each for name, each in self._unwritten.items() if each.venue == venue}
         for name, each in mine.items():
             outcome = each.outcome
-            if outcome is None or self._tried(lambda each=each: self._book.begin(each.intent, each.venue, 0)) is None:
+            if outcome is None or self._tried(partial(self._book.begin, each.intent, each.venue, 0)) is None:
                 continue
-            if self._tried(lambda name=name, outcome=outcome: self._book.submit_answered(name, outcome)) is not None:
+            if self._tried(partial(self._book.submit_answered, name, outcome)) is not None:
                 with self._lock:
                     self._unwritten.pop(name, None)
 

@@ -65,7 +65,7 @@ class Replacer:
             if denied is not None:
                 raise ReplacementDeniedError(f"{denied.reason}: {denied.detail}")
             child = self._book.replace_requested(client_order_id, change, actor)
-        return self._answers.note(child, self._send(order, child, change))
+        return self._answers.note(child, self._send(order, child, replace(change, quantity=child.ticket.quantity)))
 
     def _send(self, order: Order, child: Order, change: Change) -> SubmitOutcome:
         broker, venue_order_id = self._sighting.brokers[order.venue], order.venue_order_id
@@ -76,7 +76,7 @@ class Replacer:
 
 
 def _changed(order: Order, change: Change) -> OrderTicket:
-    """The ticket with other terms.
+    """The ticket with other terms, for what is not filled yet.
 
     Raises:
         NotReplaceableError: Nothing changes, or the terms do not fit the order's type.
@@ -97,9 +97,10 @@ def _changed(order: Order, change: Change) -> OrderTicket:
         raise NotReplaceableError(f"The terms do not fit the order: {words}.") from None
     if wanted == order.ticket:
         raise NotReplaceableError("These are the order's terms already. Give at least one that is another.")
-    if wanted.quantity <= order.filled:
+    rest = (order.quantity if change.quantity is None else change.quantity) - order.filled
+    if rest <= 0:
         raise NotReplaceableError(f"{order.filled} are filled already; ask for more, or cancel the rest.")
-    return wanted
+    return wanted.model_copy(update={"quantity": rest})
 
 
 def _intent(order: Order, wanted: OrderTicket, clock: Clock) -> OrderIntent:

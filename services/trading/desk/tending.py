@@ -2,10 +2,11 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from services.contracts.orders import TradingState
+from services.contracts.orders import ClientOrderId, TradingState
 from services.contracts.trading import CircuitState
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
@@ -15,7 +16,6 @@ from services.trading.desk.cancelling import Canceller
 from services.trading.desk.closing import STRATEGY
 from services.trading.desk.instrument_cache import InstrumentCache
 from services.trading.desk.leases import LeaseKeeper
-from services.trading.desk.owner import Owner
 from services.trading.desk.parts import DeskRules
 from services.trading.desk.readiness import ReadinessKeeper
 from services.trading.desk.reconciling import Reconciler
@@ -49,7 +49,7 @@ class VenueTender:
         readiness: ReadinessKeeper,
         state: StateKeeper,
         leases: LeaseKeeper,
-        owner: Owner,
+        turn: Callable[[], int | None],
         rules: DeskRules,
         clock: Clock,
     ) -> None:
@@ -63,7 +63,7 @@ class VenueTender:
         self._readiness = readiness
         self._state = state
         self._leases = leases
-        self._owner = owner
+        self._present_turn = turn
         self._rules = rules
         self._clock = clock
         self._woken = threading.Event()
@@ -75,11 +75,17 @@ class VenueTender:
         self._headers: object = None
         self._turn: int | None = None
         self._problems: set[str] = set()
+        self._to_look_at: deque[ClientOrderId] = deque()
 
     def ask(self, trigger: str) -> None:
         """Have the venue compared with as soon as its thread gets to it."""
         self._asked = self._asked or trigger
         self._due = self._clock.monotonic()
+        self._woken.set()
+
+    def look_at(self, client_order_id: ClientOrderId) -> None:
+        """Have the venue asked for one order: it has said something that does not fit what we know of it."""
+        self._to_look_at.append(client_order_id)
         self._woken.set()
 
     def run(self) -> None:
@@ -99,7 +105,7 @@ class VenueTender:
 
     def tick(self) -> None:
         """Do what is due."""
-        turn = self._owner.fence
+        turn = self._present_turn()
         if turn is not None:
             if turn != self._turn:
                 self._turn = turn
@@ -109,6 +115,7 @@ class VenueTender:
             self._step("write down answers", self._answers.catch_up)
             self._step("compare with it", self._reconcile)
             self._step("ask for unknown orders", self._reconciler.chase)
+            self._step("look at orders", self._look)
             self._step("repeat cancels", lambda: self._canceller.retry(self._watch.venue))
             self._step("renew what it says of symbols", lambda: self._instruments.refresh(self._watch.venue))
             self._step("keep it quiet", self._stay_halted)
@@ -133,6 +140,11 @@ class VenueTender:
             self._due = self._clock.monotonic() + self._rules.reconcile_every
         self._notice_a_mute_stream(report, trigger, silent_seconds)
         self._notice_drift(report)
+
+    def _look(self) -> None:
+        while self._to_look_at:
+            self._reconciler.ask(self._to_look_at[0])
+            self._to_look_at.popleft()
 
     def _notice_a_mute_stream(self, report: ReconcileReport, trigger: str, silent_seconds: float | None) -> None:
         """A stream that stands and said nothing of what a comparison found is built up anew."""
