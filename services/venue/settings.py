@@ -1,12 +1,17 @@
 """Settings of the venue: brokers for tests and demonstrations, on this machine."""
 
 import ipaddress
-from typing import Annotated, ClassVar, Self
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
+from services.contracts.market import SYMBOL_PATTERN, Symbol
 from services.kit.service_settings import ServiceSettings
 from services.kit.settings import SecretFile
+from services.matching.rules import FillRule
+from services.venue.broker.hours import TimeSource
 
 _AUTH_PORT = 8720
 
@@ -28,6 +33,66 @@ class VenueSettings(ServiceSettings):
     twilio_auth_token: Annotated[SecretStr | None, SecretFile("twilio_auth_token")] = Field(
         default=None, description="Signs deliveries to the webhook; without it text messages are lost."
     )
+
+    paper_venues: list[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]] = Field(
+        default=["alpha", "beta"], max_length=20, description="Names of the paper venues; each is a market of its own."
+    )
+    paper_accounts: Annotated[SecretStr | None, SecretFile("paper_accounts.json")] = Field(
+        default=None,
+        description="Accounts to open at start, as JSON: a list of objects with venue, name, key_id, secret_key, cash.",
+    )
+    paper_hours: Literal["always", "regular"] = Field(
+        default="always", description="When paper venues are open: always, or in the New York exchange's sessions."
+    )
+    paper_time: TimeSource = Field(
+        default=TimeSource.MACHINE,
+        description="Whose time paper venues go by: machine, or replay for that of the bars.",
+    )
+    paper_fill_rule: FillRule = Field(
+        default=FillRule.IMMEDIATE,
+        description="When orders trade: immediate at the last price, or next_bar at the open of the next one.",
+    )
+    paper_participation: Decimal | None = Field(
+        default=None, gt=0, le=1, description="Share of a bar's volume that orders may trade. Default: no limit."
+    )
+    paper_slippage_bps: Decimal = Field(
+        default=Decimal(0), ge=0, le=1000, description="How much worse fills that take liquidity are, in basis points."
+    )
+    paper_fee_per_share: Decimal = Field(default=Decimal(0), ge=0, le=10, description="Fee of each share, in dollars.")
+    paper_fee_bps: Decimal = Field(
+        default=Decimal(0), ge=0, le=1000, description="Fee on the money that changes hands, in basis points."
+    )
+    paper_fee_minimum: Decimal = Field(
+        default=Decimal(0), ge=0, le=1000, description="Least fee of an order that fills, in dollars."
+    )
+    paper_requests_per_minute: int = Field(
+        default=200, ge=1, le=1_000_000_000, description="Requests that a paper account may send in each minute."
+    )
+    paper_feed: Literal["none", "synthetic"] = Field(
+        default="synthetic", description="Where paper venues get bars from: made-up ones, or only those pushed to them."
+    )
+    paper_symbols: list[Annotated[Symbol, Field(pattern=SYMBOL_PATTERN)]] = Field(
+        default=[Symbol(each) for each in ("AAPL", "GOOG", "IBM", "MSFT", "SPY")],
+        max_length=1000,
+        description="Symbols that are listed from the start, and that made-up bars are for.",
+    )
+    paper_bar_seconds: int = Field(default=60, ge=1, le=86_400, description="Length of made-up bars, in seconds.")
+    paper_feed_speed: float = Field(
+        default=1.0,
+        gt=0,
+        le=100_000,
+        description="Seconds of made-up bars for each second of ours; other than 1 needs SIGHTLINE_PAPER_TIME=replay.",
+    )
+    paper_seed: int = Field(default=0, ge=0, description="Determines made-up bars, and faults left to chance.")
+    paper_scenario: Path | None = Field(
+        default=None, description="JSON file with faults to plan at start: an object of lists by venue's name."
+    )
+
+    @model_validator(mode="after")
+    def _speed_fits_the_time(self) -> Self:
+        if self.paper_feed_speed != 1.0 and self.paper_time is not TimeSource.REPLAY:
+            raise ValueError("SIGHTLINE_PAPER_FEED_SPEED: only with SIGHTLINE_PAPER_TIME=replay can it differ from 1")
+        return self
 
     @model_validator(mode="after")
     def _only_here(self) -> Self:

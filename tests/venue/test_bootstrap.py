@@ -1,7 +1,11 @@
 """The venue as a service: the brokers' paths beside the kit's own, and for this machine only."""
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
 
 import httpx
 import pytest
@@ -9,6 +13,7 @@ from starlette.types import ASGIApp
 
 from services.kit.settings import SettingsError, load
 from services.venue.bootstrap import BrokersBeside, build
+from services.venue.broker.market import PaperFileError
 from services.venue.settings import VenueSettings
 
 
@@ -25,18 +30,27 @@ def _settings(tmp_path: Path, **more: str) -> VenueSettings:
     return load(VenueSettings, environ=environ)
 
 
-def _statuses(app: ASGIApp, *paths: str) -> list[int]:
-    async def ask() -> list[int]:
-        transport = httpx.ASGITransport(app)
-        assert isinstance(app, BrokersBeside)
-        service = app._service
-        async with (
-            service.router.lifespan_context(service),  # type: ignore[attr-defined] # a FastAPI application
-            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
-        ):
-            return [(await client.get(path)).status_code for path in paths]
+@asynccontextmanager
+async def _client(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    assert isinstance(app, BrokersBeside)
+    service = app._service
+    async with (
+        service.router.lifespan_context(service),  # type: ignore[attr-defined] # a FastAPI application
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client,
+    ):
+        yield client
+
+
+def _answers(app: ASGIApp, headers: dict[str, str], *paths: str) -> list[httpx.Response]:
+    async def ask() -> list[httpx.Response]:
+        async with _client(app) as client:
+            return [await client.get(path, headers=headers) for path in paths]
 
     return asyncio.run(ask())
+
+
+def _statuses(app: ASGIApp, *paths: str) -> list[int]:
+    return [answer.status_code for answer in _answers(app, {}, *paths)]
 
 
 def test_venue_when_built_then_it_serves_brokers_and_the_kits_own_paths_and_denies_the_rest(tmp_path: Path) -> None:
@@ -65,3 +79,56 @@ def test_venue_when_told_to_listen_here_then_it_does(tmp_path: Path, host: str) 
 
 def test_webhook_when_the_ports_are_moved_then_it_moves_along(tmp_path: Path) -> None:
     assert _settings(tmp_path, SIGHTLINE_PORT_OFFSET="1000").webhook_url == "http://127.0.0.1:9720/sms/twilio"
+
+
+def test_venue_when_built_then_paper_venues_refuse_strangers_and_their_operators_side_does_too(tmp_path: Path) -> None:
+    app = build(_settings(tmp_path, SIGHTLINE_PAPER_FEED="none"))
+    paths = ("/paper/alpha/v2/account", "/paper/beta/v2/clock", "/paper/gamma/v2/account", "/paper", "/venues")
+    assert _statuses(app, *paths) == [401, 401, 404, 404, 401]
+
+
+def test_accounts_when_the_secrets_name_them_then_they_are_open_from_the_start(tmp_path: Path) -> None:
+    key, secret = "PKTEST", token_hex(16)
+    account = {"venue": "beta", "name": "first", "key_id": key, "secret_key": secret, "cash": "5000"}
+    path = tmp_path / "paper_accounts.json"
+    path.write_text(json.dumps([account]))
+    path.chmod(0o600)
+    app = build(_settings(tmp_path, SIGHTLINE_PAPER_FEED="none", SIGHTLINE_PAPER_ACCOUNTS_FILE=str(path)))
+    headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
+    (answer,) = _answers(app, headers, "/paper/beta/v2/account")
+    assert answer.json()["cash"] == "5000"
+
+
+def test_customer_of_the_simulated_alpaca_when_it_comes_to_a_paper_venue_then_it_has_an_account(tmp_path: Path) -> None:
+    app = build(_settings(tmp_path, SIGHTLINE_PAPER_FEED="none"))
+    key, secret = "PKLOCAL", token_hex(16)
+
+    async def ask() -> list[int]:
+        async with _client(app) as client:
+            opened = {"broker": "alpaca", "name": key, "secret": secret}
+            statuses = [(await client.put("/local/customers", json=opened)).status_code]
+            for given in (secret, "wrong"):
+                headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": given}
+                statuses.append((await client.get("/paper/alpha/v2/account", headers=headers)).status_code)
+            return statuses
+
+    assert asyncio.run(ask()) == [204, 200, 403]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SIGHTLINE_PAPER_SCENARIO", '{"gamma": []}'),
+        ("SIGHTLINE_PAPER_SCENARIO", '{"alpha": [{"fault": "no_such"}]}'),
+        ("SIGHTLINE_PAPER_SCENARIO", "["),
+        ("SIGHTLINE_PAPER_ACCOUNTS_FILE", '[{"venue": "alpha"}]'),
+    ],
+)
+def test_venue_when_a_file_makes_no_sense_then_it_does_not_start_and_names_the_setting(
+    tmp_path: Path, variable: str, text: str
+) -> None:
+    path = tmp_path / "given.json"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(PaperFileError, match=variable):
+        build(_settings(tmp_path, **{variable: str(path)}))

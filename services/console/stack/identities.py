@@ -36,6 +36,7 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "auth:read",
             "auth:operate",
             "preflight:run",
+            "venue:operate",
         ),
     }
 )

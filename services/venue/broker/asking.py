@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from services.kit.errors import SightlineError
 from services.venue.broker.accounts import PaperAccount
-from services.venue.broker.errors import BrokerError, NotAuthorizedError, TooLargeError, TooManyRequestsError
+from services.venue.broker.errors import BrokerError, TooLargeError, TooManyRequestsError
 from services.venue.broker.faults import OF_VENUE, Fault, FaultKind, Kind
 from services.venue.broker.plan import FaultPlan, one_of
 from services.venue.broker.rate import RateLimit
@@ -148,10 +148,7 @@ class Desk:
 
     def _account_of(self, request: Request) -> PaperAccount:
         headers = request.headers
-        account = self._authenticate(headers.get("apca-api-key-id", ""), headers.get("apca-api-secret-key", ""))
-        if account.expired:
-            raise NotAuthorizedError
-        return account
+        return self._authenticate(headers.get("apca-api-key-id", ""), headers.get("apca-api-secret-key", ""))
 
 
 async def _body_of(request: Request) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -62,17 +62,17 @@ class VenueOptions:
 
 
 class Customers(Protocol):
-    """Whoever else knows key pairs."""
+    """Whoever else knows key pairs: who comes with one of these has an account here from then on."""
 
-    def secret_of(self, key_id: str) -> str | None:
-        """The secret key of a key that is known and let in."""
+    def owns(self, key_id: str, secret: str) -> bool:
+        """Whether this is the key pair of a customer who is let in."""
 
 
 class NoCustomers:
     """Nobody."""
 
-    def secret_of(self, key_id: str) -> str | None:  # noqa: ARG002 -- nobody is known
-        return None
+    def owns(self, key_id: str, secret: str) -> bool:  # noqa: ARG002 -- nobody is known
+        return False
 
 
 class PaperVenue:
@@ -134,15 +134,12 @@ class PaperVenue:
     def authenticate(self, key_id: str, secret: str) -> PaperAccount:
         """Whose keys these are. Raises `NotAuthorizedError` or `ForbiddenError`."""
         account = self.books.account_of_key(key_id)
-        if account is None:
-            known = self._customers.secret_of(key_id) if key_id else None
-            if known is None:
-                raise NotAuthorizedError
-            account = self.open_account(key_id, key_id, known)
+        if (account is None or not account.owns(secret)) and self._customers.owns(key_id, secret):
+            account = self.open_account(key_id, key_id, secret)
+        if account is None or account.expired:
+            raise NotAuthorizedError
         if not account.owns(secret):
             raise ForbiddenError("forbidden.")
-        if account.expired:
-            raise NotAuthorizedError
         return account
 
     # --- what moves it
@@ -175,8 +172,7 @@ class PaperVenue:
         symbol = fault.symbol or Symbol("")
         match fault.fault:
             case FaultKind.HALT | FaultKind.RESUME:
-                known = self.exchange.instruments.get(symbol) or Instrument(symbol=symbol)
-                self.set_halted(known, halted=fault.fault is FaultKind.HALT)
+                self.set_halted(symbol, halted=fault.fault is FaultKind.HALT)
             case FaultKind.SPLIT if fault.ratio is not None and symbol in self.exchange.instruments:
                 self.exchange.split(symbol, fault.ratio)
             case FaultKind.CLOCK_OFFSET:
@@ -184,17 +180,10 @@ class PaperVenue:
             case _:
                 pass
 
-    def set_halted(self, instrument: Instrument, *, halted: bool) -> None:
+    def set_halted(self, symbol: Symbol, *, halted: bool) -> None:
         """Suspend trading in a symbol, or let it go on."""
-        self.exchange.put_instrument(
-            Instrument(
-                symbol=instrument.symbol,
-                tradable=instrument.tradable,
-                shortable=instrument.shortable,
-                fractionable=instrument.fractionable,
-                halted=halted,
-            )
-        )
+        known = self.exchange.instruments.get(symbol) or Instrument(symbol=symbol)
+        self.exchange.put_instrument(replace(known, halted=halted))
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
         """Do something after so many seconds, and store what it changed."""

@@ -151,8 +151,7 @@ class ServedVenue:
         self.do(lambda: self.venue.exchange.fill_by_hand(self.order(order_id), shares, dollars))
 
     def halt(self, symbol: str, *, halted: bool = True) -> None:
-        instrument = self.venue.exchange.instruments[Symbol(symbol)]
-        self.do(lambda: self.venue.set_halted(instrument, halted=halted))
+        self.do(lambda: self.venue.set_halted(Symbol(symbol), halted=halted))
 
     def split(self, symbol: str, ratio: float | str) -> None:
         self.do(lambda: self.venue.exchange.split(Symbol(symbol), Decimal(str(ratio))))

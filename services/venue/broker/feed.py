@@ -1,0 +1,122 @@
+"""Brings bars to the venues: the same to each, at the pace of the clock or faster."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, Protocol
+
+from services.contracts.market import TICK, Bar, Symbol
+from services.kit.clock import Clock
+from services.kit.errors import SightlineError
+from services.venue.broker.prices import end_of
+from services.venue.broker.venue import PaperVenue
+
+_BASE: Final = 200  # dollars, about
+_STEP: Final = 20  # basis points that a bar moves at most
+_FURTHEST: Final = 4  # times the first price, and its fraction: where the walk turns around
+_VOLUME: Final = 50_000
+_log = logging.getLogger("services.venue.broker")
+
+
+class BarSource(Protocol):
+    """Where bars come from."""
+
+    def bars(self, since: datetime) -> Iterator[Bar]:
+        """Bars that begin then or later, in the order of their ends; may go on for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticBars:
+    """Made-up bars: a walk that the seed, the symbol and the time determine. They say nothing of any real market.
+
+    Attributes:
+        seconds: Length of a bar. Bars begin at multiples of it.
+    """
+
+    symbols: Sequence[Symbol]
+    seconds: int = 60
+    seed: int = 0
+
+    def bars(self, since: datetime) -> Iterator[Bar]:
+        length = timedelta(seconds=self.seconds)
+        epoch = datetime.fromtimestamp(0, since.tzinfo)
+        number = -((epoch - since) // length)  # rounded up
+        walks = {symbol: self._first(symbol) for symbol in self.symbols}
+        while True:
+            for symbol in self.symbols:
+                walks[symbol], bar = self._next(symbol, walks[symbol], number, epoch + number * length)
+                yield bar
+            number += 1
+
+    def _first(self, symbol: Symbol) -> Decimal:
+        return Decimal(_BASE // 2 + self._draw(symbol, -1)[0] % _BASE)
+
+    def _next(self, symbol: Symbol, opened: Decimal, number: int, start: datetime) -> tuple[Decimal, Bar]:
+        first, middle = self._first(symbol), 128
+        move, above, below, traded = self._draw(symbol, number)
+        share = Decimal(move - middle) / middle
+        if not first / _FURTHEST < opened < first * _FURTHEST:
+            share = abs(share) if opened < first else -abs(share)
+        close = _on_tick(opened * (1 + share * _STEP / 10_000))
+        high = _on_tick(max(opened, close) * (1 + Decimal(above) / middle / 10_000))
+        low = _on_tick(min(opened, close) * (1 - Decimal(below) / middle / 10_000))
+        prices = (opened, max(high, opened, close), min(low, opened, close), close)
+        bar = Bar(symbol, start, self.seconds, *prices, volume=Decimal(_VOLUME + traded * 100))
+        return close, bar
+
+    def _draw(self, symbol: Symbol, number: int) -> bytes:
+        return hashlib.sha256(f"{self.seed}:{symbol}:{number}".encode()).digest()[:4]
+
+
+class Feed:
+    """Pushes the bars of a source into venues, each when it is complete.
+
+    Args:
+        source: Where bars come from.
+        venues: Where they go.
+        clock: The machine's.
+        speed: Seconds of the bars for each second of the machine; above 1 only for venues that go by the bars' time.
+    """
+
+    def __init__(self, source: BarSource, venues: Sequence[PaperVenue], clock: Clock, *, speed: float = 1.0) -> None:
+        self._source = source
+        self._venues = venues
+        self._clock = clock
+        self._speed = speed
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Feed as long as the block runs."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        newest = (venue.books.prices.newest(symbol) for venue in self._venues for symbol in venue.books.prices.symbols)
+        since = max((end_of(bar) for bar in newest if bar is not None), default=None)
+        begun, clock_begun = self._clock.now(), self._clock.monotonic()
+        start = begun if since is None or (self._speed == 1.0 and since < begun) else since
+        for bar in self._source.bars(start):
+            due = clock_begun + (end_of(bar) - (begun if self._speed == 1.0 else start)).total_seconds() / self._speed
+            await asyncio.sleep(max(due - self._clock.monotonic(), 0.0))
+            await self._push(bar)
+
+    async def _push(self, bar: Bar) -> None:
+        for venue in self._venues:
+            try:
+                await venue.push(bar)
+            except SightlineError as error:
+                _log.warning("%s did not store a bar of %s: %s", venue.name, bar.symbol, error.detail)
+
+
+def _on_tick(price: Decimal) -> Decimal:
+    return max(price.quantize(TICK), TICK)
