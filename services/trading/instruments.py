@@ -231,7 +231,7 @@ _VENUES: Final = (
     Instrument(
         event=ReadinessChanged,
         level="warning",
-        message="{subject} ready for orders since {at}: {ready} {reasons}",
+        message="{subject} ready for orders since {at}: {ready} ({reasons})",
         fields=("ready", "reasons"),
     ),
 )
@@ -255,7 +255,7 @@ _TRADING: Final = (
         level="warning",
         message=(
             "the kill switch ended after {duration_seconds} s with {canceled} orders canceled and {flattened} positions"
-            " flattened, all flat: {flat} {left}"
+            " flattened, all flat: {flat} ({left})"
         ),
         fields=("canceled", "flattened", "duration_seconds", "flat", "left"),
         histograms=(Measure(metric=TRADING_KILL_SWITCH_DURATION, labels={"flat": "flat"}, value="duration_seconds"),),
