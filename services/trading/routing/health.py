@@ -34,7 +34,7 @@ class Pulse:
     """What is known of a venue at a moment.
 
     Attributes:
-        ready: It may take new exposure: see the reasons that the desk keeps.
+        ready: It may take new exposure.
         latency_seconds: Exponentially weighted mean of its answers; None before the first.
         stream_age_seconds: Since its stream was last heard; None while it is down.
         reconciliation_age_seconds: Since the last one that succeeded; None before the first.
@@ -55,7 +55,9 @@ def mean_latency(mean_seconds: float | None, latest_seconds: float, rules: Healt
 
 
 def score(pulse: Pulse, rules: HealthRules) -> float:
-    """From 0 to 1; 0 for a venue whose stream is down or that was never reconciled."""
+    """From 0 to 1; 0 for a venue that is not ready, whose stream is down, or that was never reconciled."""
+    if not pulse.ready:
+        return 0.0
     outcomes = pulse.circuit.outcomes
     good = sum(outcome.good for outcome in outcomes) / len(outcomes) if outcomes else 1.0
     latency = max(pulse.latency_seconds or 0.0, 0.0)
