@@ -24,6 +24,18 @@ from services.trading.wire.outcomes import CallError, NotSentError, RefusedError
 # Any field that does not fit, a client order id that was used before among them.
 _INVALID: Final = "40010001"
 _ID_FIELD: Final = "client_order_id"
+# The account takes no orders at all. Alpaca says so under codes that it uses for single orders, too.
+_OF_ACCOUNT: Final = (
+    "trading is blocked",
+    "trading blocked",
+    "account is blocked",
+    "account blocked",
+    "account is not allowed to trade",
+    "account is not authorized to trade",
+    "account is restricted",
+    "not allowed for account",
+    "new orders are rejected by user request",
+)
 
 
 def placed(client_order_id: ClientOrderId, send: Callable[[], object]) -> SubmitOutcome:
@@ -87,4 +99,6 @@ def _refused(error: RefusedError) -> Rejected | NotSent | OutcomeUnknown:
         return NotSent(f"the venue's rate limiter turned it away: {error.detail}")
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return OutcomeUnknown("the venue answered 429, and not as its rate limiter does")
-    return Rejected(error.venue_code, error.detail, unauthorised=error.unauthorised)
+    words = error.detail.lower()
+    of_account = any(sign in words for sign in _OF_ACCOUNT)
+    return Rejected(error.venue_code, error.detail, unauthorised=error.unauthorised, venue_side=of_account)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from alpaca.trading.stream import TradingStream
 
@@ -145,8 +145,7 @@ class TradeUpdates:
         finally:
             self._heard_at = None
             if socket is not None:
-                with suppress(Exception):
-                    await socket.close()
+                await socket.end()
         raise AssertionError("a connection ends by an error")
 
     async def _open(self, socket: "_Socket", teller: "_Teller") -> None:
@@ -199,6 +198,17 @@ class _Socket(TradingStream):
     async def open(self) -> None:
         """Connect, authenticate and ask for updates."""
         await self._start_ws()  # type: ignore[no-untyped-call]  # alpaca-py leaves it untyped
+
+    async def end(self) -> None:
+        """Close politely, or else at once: a peer that is deaf must not hold up the next connection."""
+        protocol: Any = self._ws  # alpaca-py types it as None
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self.close()
+        except Exception as error:  # noqa: BLE001 -- it is given up either way
+            _log.debug("a stream was not closed politely: %r", error)
+            if protocol is not None:
+                protocol.transport.abort()
 
     async def receive(self) -> str:
         """The next frame. Alpaca's paper trading sends text in binary frames."""

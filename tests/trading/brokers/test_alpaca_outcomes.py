@@ -162,6 +162,27 @@ def test_a_submit_whose_keys_are_refused_says_so(status: int, document: object) 
             broker_at(server.url).find(NAME)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "message", "venue_side"),
+    [
+        (403, 40310000, "trading is blocked for the account", True),
+        (422, 42210000, "new orders are rejected by user request", True),
+        (403, 40310000, "account is not allowed to trade", True),
+        (403, 40310000, "insufficient qty available for order (requested: 10, available: 0)", False),
+        (403, 40310000, "potential wash trade detected. use complex orders", False),
+        (422, 42210000, "asset AAPL is not tradable", False),
+    ],
+)
+def test_a_submit_that_is_rejected_says_whether_the_whole_account_is_blocked(
+    status: int,
+    code: int,
+    message: str,
+    venue_side: bool,  # noqa: FBT001 -- a parameter
+) -> None:
+    with SocketServer(answer(status, {"code": code, "message": message})) as server:
+        assert broker_at(server.url).submit(NAME, TICKET) == Rejected(str(code), message, venue_side=venue_side)
+
+
 def test_a_submit_that_the_venue_had_before_is_accepted() -> None:
     with SocketServer(DUPLICATE, answer(200, order_document(status="filled", filled_qty="10"))) as server:
         outcome = broker_at(server.url).submit(NAME, TICKET)

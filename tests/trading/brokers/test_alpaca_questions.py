@@ -12,7 +12,8 @@ import pytest
 from services.contracts.market import Instrument, Symbol
 from services.kit.ids import SystemRandomness
 from services.trading.brokers.port import VenueUnavailableError
-from services.trading.marketdata.latest import LatestPrices, Mark
+from services.trading.marketdata.alpaca_latest import LatestPrices
+from services.trading.marketdata.latest import Mark
 from tests.fakes.clock import FakeClock
 from tests.fakes.json_server import Answer, Asked, JsonServer
 from tests.trading.brokers.papers import ACCOUNT, activity_document, broker_at, new_keys, order_document
