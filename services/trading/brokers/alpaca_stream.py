@@ -28,7 +28,7 @@ from services.trading.wire.calls import Keys
 
 _log = logging.getLogger("services.trading.brokers.alpaca")
 
-_CLOSE_SECONDS: Final = 1.0
+_CLOSE_SECONDS: Final = 0.5
 _LARGEST_FRAME: Final = 1024 * 1024  # bytes
 _FRAMES_WAITING: Final = 1024
 
@@ -191,6 +191,7 @@ class _Socket(TradingStream):
             "close_timeout": _CLOSE_SECONDS,
             "max_size": _LARGEST_FRAME,
             "max_queue": _FRAMES_WAITING,
+            "logger": _quiet_log(),
         }
         super().__init__(key_id, secret_key, raw_data=True, url_override=url, websocket_params=options)
         self.subscribe_trade_updates(_never_called)
@@ -202,13 +203,14 @@ class _Socket(TradingStream):
     async def end(self) -> None:
         """Close politely, or else at once: a peer that is deaf must not hold up the next connection."""
         protocol: Any = self._ws  # alpaca-py types it as None
-        try:
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self.close()
-        except Exception as error:  # noqa: BLE001 -- it is given up either way
-            _log.debug("a stream was not closed politely: %r", error)
-            if protocol is not None:
-                protocol.transport.abort()
+        # Not by a time limit around it: websockets swallows the cancellation that would bring.
+        closing = asyncio.ensure_future(self.close())
+        await asyncio.wait([closing], timeout=_CLOSE_SECONDS)
+        if not closing.done():
+            protocol.transport.abort()
+        await asyncio.wait([closing])
+        if closing.exception() is not None:
+            _log.debug("a stream was not closed politely: %r", closing.exception())
 
     async def receive(self) -> str:
         """The next frame. Alpaca's paper trading sends text in binary frames."""
@@ -218,6 +220,13 @@ class _Socket(TradingStream):
     async def ping(self) -> None:
         """Send a ping and wait for its answer."""
         await (await self._ws.ping())  # type: ignore[attr-defined]  # the same
+
+
+def _quiet_log() -> logging.Logger:
+    """At its finest level websockets logs every frame, the one with the secret key among them."""
+    log = logging.getLogger(f"{_log.name}.socket")
+    log.setLevel(logging.INFO)
+    return log
 
 
 async def _never_called(_message: object) -> None:

@@ -220,6 +220,15 @@ def test_each_connection_uses_the_keys_of_its_moment() -> None:
     assert venue.keys[1]["key_id"] == renewed["APCA-API-KEY-ID"] != venue.keys[0]["key_id"]
 
 
+def test_the_secret_key_is_not_logged_even_at_the_finest_level(caplog: pytest.LogCaptureFixture) -> None:
+    venue = Venue(says(frame()))
+    listener = RecordingListener()
+    logging.getLogger("websockets.server").setLevel(logging.CRITICAL)  # the test's own end of the connection
+    with caplog.at_level(logging.DEBUG):
+        run(venue, listener, lambda heard: "update" in heard.told)
+    assert venue.keys[0]["secret_key"][-8:] not in caplog.text
+
+
 def test_a_restart_from_any_thread_gives_up_the_connection_and_says_why() -> None:
     listener = RecordingListener()
 
