@@ -47,11 +47,17 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where an order may go: the best venue first. Without one, `reason` and `detail` say why."""
+    """Where an order may go: the best venue first. Without one, `reason` and `detail` say why.
+
+    Attributes:
+        nearest: Where it would go if any of those that can do it were healthy: the gate, asked about that venue, may
+            say more exactly what is in the way. None with a venue, and when no venue can do it.
+    """
 
     venues: tuple[VenueName, ...]
     reason: DenyReason | None = None
     detail: str = ""
+    nearest: VenueName | None = None
 
 
 def rank(
@@ -76,7 +82,7 @@ def rank(
         return _at_holder(candidates, ticket, against)
     able, refusals = _able(candidates, ticket, opens=True)
     if not able:
-        return Choice((), DenyReason.NOT_SUPPORTED, f"No venue can take this order: {_listed(refusals)}")
+        return Choice((), DenyReason.NOT_SUPPORTED, f"No venue can take this order: {_listed(refusals)}.")
     return _healthy(able, in_use, margin)
 
 
@@ -95,7 +101,7 @@ def _at_holder(candidates: Sequence[Candidate], ticket: OrderTicket, holders: Ma
         return Choice((), DenyReason.HELD_ELSEWHERE, detail)
     able, refusals = _able([candidate], ticket, opens=not enough)
     if not able:
-        return Choice((), DenyReason.NOT_SUPPORTED, f"{venue} holds the shares: {_listed(refusals)}")
+        return Choice((), DenyReason.NOT_SUPPORTED, f"{venue} holds the shares: {_listed(refusals)}.")
     return Choice((venue,)) if enough else _healthy(able, venue, 0.0)
 
 
@@ -103,12 +109,17 @@ def _healthy(able: Sequence[Candidate], in_use: VenueName | None, margin: float)
     healthy = sorted((each for each in able if each.healthy), key=lambda each: (-each.score, each.venue))
     if not healthy:
         reasons = _listed({each.venue: ", ".join(each.why_not) or "not healthy" for each in able})
-        return Choice((), DenyReason.NO_VENUE, f"No venue takes new orders at present: {reasons}")
+        detail = f"No venue takes new orders at present: {reasons}. `sightline trading` shows when one does."
+        return Choice((), DenyReason.NO_VENUE, detail, nearest=_nearest(able, in_use))
     kept = next((each for each in healthy if each.venue == in_use), None)
     if kept is not None and healthy[0].score <= kept.score + margin:
         healthy.remove(kept)
         healthy.insert(0, kept)
     return Choice(tuple(each.venue for each in healthy))
+
+
+def _nearest(able: Sequence[Candidate], in_use: VenueName | None) -> VenueName:
+    return min(able, key=lambda each: (each.venue != in_use, -each.score, each.venue)).venue
 
 
 def _able(

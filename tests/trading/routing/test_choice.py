@@ -47,6 +47,14 @@ def test_entry_when_none_is_healthy_then_it_says_why_not() -> None:
     assert "alpha its stream is mute" in choice.detail
 
 
+def test_entry_when_none_is_healthy_then_it_names_where_the_order_would_have_gone() -> None:
+    candidates = [venue(ALPHA, 0.2, healthy=False), venue(BETA, 0.1, healthy=False), venue(GAMMA, live_orders=False)]
+    assert rank(candidates, ticket(), {}).nearest == ALPHA
+    assert rank(candidates, ticket(), {}, BETA).nearest == BETA
+    assert rank(candidates, ticket(Side.SELL, 15), {BETA: held(10)}).nearest == BETA
+    assert rank(candidates[2:], ticket(), {}).nearest is None
+
+
 def test_entry_when_no_venue_is_set_up_then_it_says_so() -> None:
     choice = rank([], ticket(), {})
     assert choice.reason is DenyReason.NOT_SUPPORTED
@@ -187,6 +195,7 @@ def test_choice_when_it_names_no_venue_then_it_says_why(
     choice = rank(candidates, order, holdings, in_use)
     assert bool(choice.venues) is (choice.reason is None)
     assert bool(choice.venues) is (choice.detail == "")
+    assert (choice.nearest is not None) is (choice.reason is DenyReason.NO_VENUE)
 
 
 @UNHURRIED
