@@ -1,8 +1,9 @@
 """What is held and what the day has earned, read off the books at present prices."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from services.contracts.market import Symbol
 from services.contracts.orders import VenueName
@@ -16,6 +17,8 @@ from services.trading.portfolio.sessions import day_result, session_date
 
 if TYPE_CHECKING:
     from datetime import date
+
+_FIVE_SESSIONS: Final = timedelta(days=7)  # with a weekend and a holiday among them
 
 
 class Money:
@@ -35,11 +38,16 @@ class Money:
         self._clock = clock
         self._opened: date | None = None
         self._day_result = Decimal(0)
+        self._day_trades: Mapping[VenueName, int] | None = None
 
     @property
     def day_result(self) -> Decimal:
         """The session's profit so far, realised and unrealised, after fees, in dollars; negative for a loss."""
         return self._day_result
+
+    def day_trades(self, venue: VenueName) -> int | None:
+        """How often a position of this week was opened and closed in one session; None before the first refresh."""
+        return None if self._day_trades is None else self._day_trades.get(venue, 0)
 
     def positions(self, venue: VenueName | None = None) -> tuple[Position, ...]:
         """What is or was held. Raises `DatabaseError`."""
@@ -68,6 +76,7 @@ class Money:
         with self._readings.reading() as connection:
             lines = store.lines(connection, session)
             self._day_result = day_result(lines, store.positions(connection), marks).total
+            self._day_trades = store.day_trades(connection, session - _FIVE_SESSIONS)
         return self._day_result
 
     def _marks(self, positions: tuple[Position, ...]) -> Mapping[Symbol, Decimal]:

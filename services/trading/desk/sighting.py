@@ -176,6 +176,7 @@ class Sighting:
             equity=known.account.equity,
             committed=self.sent.committed(venue, known.reconciled_at),
             blocked=known.account.blocked,
+            day_trades=self.money.day_trades(venue),
         )
 
     def _unknown(self, view: WorkingView, symbol: Symbol) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from services.trading.orders.book import OrderBook
 from services.trading.orders.errors import RouteNotProvenError
 from services.trading.orders.order import Order
 from services.trading.orders.transactions import Transactions
+from services.trading.risk.form import fitted
 from services.trading.risk.gate import check
 from services.trading.risk.limits import Limits
 from services.trading.risk.sight import at_venue, reduces
@@ -106,6 +107,8 @@ class Submitter:
     def submit(self, intent: OrderIntent) -> Placement:
         """Send what is wanted, once; see `Desk.submit`."""
         started = self._clock.monotonic()
+        # The value that is judged is the value that is written down and sent.
+        intent = intent.model_copy(update={"ticket": fitted(intent.ticket)})
         with submitting(self._tracer, intent):
             known = self._known(intent)
             if known is not None:

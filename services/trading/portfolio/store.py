@@ -87,11 +87,11 @@ def realised_since(connection: Connection, session: date) -> dict[date, Decimal]
     return earned
 
 
-def day_trades(connection: Connection, venue: VenueName, since: date) -> int:
-    """How often what was opened in a session was closed in it, at one venue, from the session `since` on."""
-    mine = (SESSION_LINES.c.venue == venue) & (SESSION_LINES.c.session >= since)
-    counted: int | None = connection.execute(select(func.sum(SESSION_LINES.c.day_trades)).where(mine)).scalar_one()
-    return counted or 0
+def day_trades(connection: Connection, since: date) -> dict[VenueName, int]:
+    """How often what was opened in a session was closed in it, by venue, from the session `since` on."""
+    counted = func.sum(SESSION_LINES.c.day_trades)
+    query = select(SESSION_LINES.c.venue, counted).where(SESSION_LINES.c.session >= since)
+    return {venue: int(number) for venue, number in connection.execute(query.group_by(SESSION_LINES.c.venue))}
 
 
 def split(connection: Connection, key: PositionKey, session: date, ratio: Decimal) -> bool:

@@ -107,9 +107,9 @@ def test_day_trades_when_counted_then_by_venue_and_from_a_session_on(database: D
         book(database, fill(1, 1, at=at), fill(-1, 1, at=at))
     book(database, fill(1, 1, venue=BETA), fill(-1, 1, venue=BETA))
     with database.reading() as connection:
-        assert store.day_trades(connection, ALPHA, TODAY - DAY) == 2
-        assert store.day_trades(connection, ALPHA, TODAY) == 1
-        assert store.day_trades(connection, ALPHA, TODAY + DAY) == 0
+        assert store.day_trades(connection, TODAY - DAY) == {ALPHA: 2, BETA: 1}
+        assert store.day_trades(connection, TODAY) == {ALPHA: 1, BETA: 1}
+        assert store.day_trades(connection, TODAY + DAY) == {}
 
 
 def test_split_when_told_twice_then_it_is_booked_once(database: Database) -> None:
