@@ -19,6 +19,7 @@ from services.venue.broker.opening import MIGRATIONS
 from services.venue.logins.customers import Customers
 from services.venue.logins.simulators import PREFIXES, LoginSimulators
 from services.venue.logins.sms import NoSms, SmsSender, TwilioSimulator
+from services.venue.meter import watch
 from services.venue.settings import VenueSettings
 
 _TIMEOUT = httpx.Timeout(5.0, connect=1.0)
@@ -70,6 +71,7 @@ def build(settings: VenueSettings, *, clock: Clock | None = None) -> ASGIApp:
     simulators = LoginSimulators(chassis.clock, randomness, sms)
     customers = AlpacaCustomers(simulators.customers)
     paper = PaperMarket(settings, chassis.database, chassis.clock, randomness, customers)
+    watch(paper.venues.values(), chassis.telemetry.metrics)
     service = chassis.create_app(
         "Sightline venue",
         routers=[admin_router(Venues(paper.venues), randomness)],

@@ -34,10 +34,12 @@ class FaultPlan:
     Args:
         clock: For faults that wait.
         seed: For faults that happen with some probability.
+        happened: Hears of each fault that is due.
     """
 
-    def __init__(self, clock: Clock, *, seed: int = 0) -> None:
+    def __init__(self, clock: Clock, *, seed: int = 0, happened: Callable[[FaultKind], None] = lambda _: None) -> None:
         self._clock = clock
+        self._happened = happened
         self._seed = seed
         self._draws = 0
         self._numbers = 0
@@ -102,6 +104,7 @@ class FaultPlan:
                 continue
             each.used += 1
             due.append(each.fault)
+            self._happened(each.fault.fault)
         if due:
             self._planned = [each for each in self._planned if not each.spent]
         return due

@@ -1,7 +1,7 @@
 """One paper venue: its parts, put together, and its paths."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,6 +9,8 @@ from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -27,6 +29,7 @@ from services.venue.broker.calendar_routes import Calendar
 from services.venue.broker.errors import ForbiddenError, NotAuthorizedError
 from services.venue.broker.exchange import Exchange
 from services.venue.broker.faults import Fault, FaultKind, Kind
+from services.venue.broker.frames import Frame, News
 from services.venue.broker.hours import Hours, TimeSource, VenueTime
 from services.venue.broker.hub import Hub
 from services.venue.broker.journal import Journal
@@ -35,9 +38,13 @@ from services.venue.broker.plan import FaultPlan
 from services.venue.broker.prices import Prices
 from services.venue.broker.races import Races
 from services.venue.broker.rate import RateLimit
+from services.venue.broker.severing import Severed
 from services.venue.broker.storing import rows_of
 from services.venue.broker.terms import Terms
 from services.venue.broker.trading import Trading
+from services.venue.broker.watching import Unwatched, Watcher
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 _UUID_BITS: Final = 128
 _CASH: Final = Decimal(100_000)  # what Alpaca gives a paper account
@@ -84,6 +91,9 @@ class PaperVenue:
         randomness: For ids.
         journal: Where everything is stored.
         customers: Who may open an account by coming with a key.
+
+    Attributes:
+        watcher: Hears what happens.
     """
 
     def __init__(
@@ -91,7 +101,8 @@ class PaperVenue:
     ) -> None:
         self.name = options.name
         self.books = Books(Prices())
-        self.plan = FaultPlan(clock, seed=options.seed)
+        self.watcher: Watcher = Unwatched()
+        self.plan = FaultPlan(clock, seed=options.seed, happened=self._fault_happened)
         self.rate = RateLimit(clock, options.requests_per_minute)
         self.time = VenueTime(options.time_source, clock)
         self.hub = Hub(self.plan, self.authenticate)
@@ -102,6 +113,9 @@ class PaperVenue:
         self._journal = journal
         self._customers = customers
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _fault_happened(self, fault: FaultKind) -> None:
+        self.watcher.happened(fault)
 
     def _new_id(self) -> str:
         return str(UUID(int=self._randomness.bits(_UUID_BITS), version=4))
@@ -153,6 +167,8 @@ class PaperVenue:
         self.books.changes = Changes()
         rows = rows_of(self.name, changes, self.exchange.instruments, self.books)
         await self._journal.write(rows, partial(self.hub.publish, frames))
+        for _ in filter(_tells_of_a_fill, frames):
+            self.watcher.filled()
 
     async def push(self, *bars: Bar) -> int:
         """Take bars in; says how many were new. Raises `DatabaseError`."""
@@ -236,9 +252,23 @@ class PaperVenue:
             served.append(("GET", f"/v2/stocks/{what}/latest", Kind.LATEST, handler))
             served.append(("GET", f"/v2/stocks/{{symbol}}/{what}/latest", Kind.LATEST, handler))
         routes: list[BaseRoute] = [
-            Route(path, desk.endpoint(kind, handler), methods=[method]) for method, path, kind, handler in served
+            Route(path, self._watched(kind, desk.endpoint(kind, handler)), methods=[method])
+            for method, path, kind, handler in served
         ]
         return [*routes, WebSocketRoute("/stream", self._stream)]
 
+    def _watched(self, kind: Kind, endpoint: Endpoint) -> Endpoint:
+        async def serve(request: Request) -> Response:
+            response = await endpoint(request)
+            if not isinstance(response, Severed):
+                self.watcher.answered(kind, response.status_code)
+            return response
+
+        return serve
+
     async def _stream(self, socket: WebSocket) -> None:
         await self.hub.serve(socket)
+
+
+def _tells_of_a_fill(frame: Frame) -> bool:
+    return frame.news in {News.FILL, News.PARTIAL_FILL}
