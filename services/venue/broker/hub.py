@@ -75,7 +75,7 @@ class Hub:
     @property
     def listeners(self) -> int:
         """How many connections get trade updates."""
-        return sum(each.listening for each in self._listeners)
+        return sum(each.listening for each in list(self._listeners))  # a copy: scrapes ask from a thread
 
     async def serve(self, socket: WebSocket) -> None:
         """Speak with one client until it goes."""
@@ -96,8 +96,8 @@ class Hub:
             sending.cancel()
             with suppress(asyncio.CancelledError):
                 await sending
-            if socket.application_state is WebSocketState.CONNECTED:
-                with suppress(RuntimeError):
+            if socket.client_state is WebSocketState.CONNECTED:
+                with suppress(WebSocketDisconnect, RuntimeError):
                     await socket.close()
 
     def publish(self, frames: Iterable[Frame]) -> None:
@@ -106,9 +106,9 @@ class Hub:
             self._publish(frame, self._plan.at_news(frame.news))
 
     def disconnect(self) -> None:
-        """Close every stream."""
+        """Close every stream, behind what was sent to it."""
         for listener in list(self._listeners):
-            listener.close()
+            listener.put(None)
 
     def _publish(self, frame: Frame, faults: list[Fault]) -> None:
         if one_of(faults, FaultKind.DISCONNECT):

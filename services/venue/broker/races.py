@@ -29,8 +29,12 @@ class Races:
         """Cancel an order, at once or not. Raises `UnprocessableError` if it has ended."""
         slow = one_of(faults, FaultKind.SLOW_CANCEL)
         before, after = one_of(faults, FaultKind.FILL_BEFORE_CANCEL), one_of(faults, FaultKind.FILL_AFTER_CANCEL)
-        if slow is not None or before is not None:
-            self.exchange.suspend(order, Status.PENDING_CANCEL, News.PENDING_CANCEL)
+        if slow is None and before is None:
+            self.exchange.cancel(order)
+            if after is not None:
+                self._fill(order, after)
+            return
+        self.exchange.suspend(order, Status.PENDING_CANCEL, News.PENDING_CANCEL)
 
         def finish() -> None:
             if before is not None:
