@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.console.commands import alerting, auth, checking, dead_letters, preflight, reading, running
+from services.console.commands import alerting, auth, checking, dead_letters, preflight, reading, running, trading
 from services.console.commands.context import make_operator
 from services.console.stack.components import Component
 from services.console.stack.errors import StackError
@@ -51,6 +51,15 @@ def build(
         dead_letters.dead_letters,
         checking.doctor,
         preflight.preflight,
+        trading.trading,
+        trading.orders,
+        trading.order,
+        trading.submit,
+        trading.cancel,
+        trading.positions,
+        trading.halt,
+        trading.reduce,
+        trading.resume,
     ):
         app.command()(command)
     app.add_typer(auth.make_app(), name="auth")
@@ -61,7 +70,15 @@ def main() -> None:
     """Run the command of this process's arguments and exit with its code; no failure shows a traceback."""
     # Who ends `sightline up` from outside means the same as with Ctrl-C: stop what was started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(build()))
+    app = build()
+    try:
+        # Until here `entry` has answered Ctrl-C. Who started this may have it ignored instead.
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = run(app)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    sys.exit(code)
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:

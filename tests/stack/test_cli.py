@@ -285,6 +285,43 @@ def test_logs_when_followed_then_a_new_line_comes_and_ctrl_c_ends_it(layout: Lay
     assert line.endswith("console services.page: a new line\n")
 
 
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("module", ["typer", "services.console.commands.context", "services.console.commands.running"])
+def test_ctrl_c_when_the_command_is_still_being_imported_then_it_is_answered_in_words(
+    module: str, layout: Layout
+) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTLINE_")}
+    told: list[str] = []
+    with subprocess.Popen(
+        # Python names on standard error each module that it has imported, which tells how far it is.
+        [sys.executable, "-X", "importtime", "-m", "services.console.entry", "logs", "--follow"],
+        env={**environ, "SIGHTLINE_DATA_DIR": str(layout.data_dir)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            told.append(line)
+            if line.rpartition("|")[2].strip() == module:
+                process.send_signal(signal.SIGINT)
+                break
+        told += process.stderr.readlines()
+        assert process.wait(timeout=10) == 130
+    said = [line for line in told if not line.startswith("import time:")]
+    assert said == ["sightline: interrupted\n"]
+
+
+def test_ctrl_c_when_the_shell_has_it_ignored_then_the_command_goes_on() -> None:
+    script = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.argv = ['sightline', '--help'];"
+    kept = "from services.console.entry import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    shown = "sys.stderr.write(str(signal.getsignal(signal.SIGINT) is signal.SIG_IGN))"
+    done = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-c", f"{script}\n{kept}{shown}"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.stderr == "True"
+
+
 def test_status_when_the_supervisor_is_gone_then_that_is_said(
     app: Callable[..., typer.Typer], layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
