@@ -38,7 +38,7 @@ def keep(connection: Connection, venue: VenueName, raw: str, at: datetime) -> in
     row = {
         "venue": venue,
         "received_at_us": microseconds(at),
-        "raw": raw,
+        "raw": _storable(raw),
         "problem": "",
         "quarantined": False,
     }
@@ -56,7 +56,7 @@ def quarantine(
     connection: Connection, frame_id: int, problem: str, client_order_id: ClientOrderId | None = None
 ) -> None:
     """Note why a frame could not be handled."""
-    values = {"quarantined": True, "problem": problem[:_WORDS], "client_order_id": client_order_id}
+    values = {"quarantined": True, "problem": _storable(problem)[:_WORDS], "client_order_id": client_order_id}
     connection.execute(update(RAW_FRAMES).where(RAW_FRAMES.c.frame_id == frame_id).values(values))
 
 
@@ -75,6 +75,11 @@ def prune(transactions: Transactions, now: datetime, retention: Retention) -> in
         ),
     )
     return sum(_forget(transactions, number, old) for number, old in due)
+
+
+def _storable(text: str) -> str:
+    """Postgres takes no NUL in a text."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def _last_beyond(most: int) -> ColumnElement[int]:

@@ -75,7 +75,7 @@ class Hearing:
         journal = self._journal
         order = relative(told, kin, journal.at, traceparent=journal.trace, replaces=replaces)
         journal.begin(machine.adopt(order, self._source, traceparent=journal.trace))
-        if replaces and not kin.status.terminal:
+        if replaces:
             news = ReplaceAccepted(source=self._source, traceparent=journal.trace, child=order.client_order_id)
             journal.advance(kin, news)
         return self._known(told)

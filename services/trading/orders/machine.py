@@ -171,7 +171,8 @@ def _unanswered(draft: Draft, news: CancelUnanswered) -> None:
 
 
 def _replaced(draft: Draft, news: ReplaceAccepted) -> None:
-    draft.become(standing=OrderStatus.REPLACED, pending=None, replaced_by=news.child, reason="")
+    child = draft.order.replaced_by or news.child
+    draft.become(standing=OrderStatus.REPLACED, pending=None, replaced_by=child, reason="")
 
 
 def _not_found(draft: Draft, news: NotFound) -> None:
@@ -203,7 +204,7 @@ _RULES: Final[Mapping[type[News], _Rule]] = {
     CancelUnanswered: _Rule(_unanswered, frozenset({OrderStatus.PENDING_CANCEL}), _ALL - _SUBMITTING),
     ReplaceRequested: _Rule(_pending(OrderStatus.PENDING_REPLACE), _WORKING),
     ReplaceFailed: _Rule(_back, frozenset({OrderStatus.PENDING_REPLACE}), _ALL - _SUBMITTING),
-    ReplaceAccepted: _Rule(_replaced, _WORKING | _PENDING, _TERMINAL),
+    ReplaceAccepted: _Rule(_replaced, _WORKING | _PENDING | {OrderStatus.REPLACED}, _TERMINAL),
     NotFound: _Rule(_not_found, _WORKING | _PENDING | {OrderStatus.UNKNOWN}, _TERMINAL | _SUBMITTING),
     Busted: _Rule(bust, _ALL),
 }

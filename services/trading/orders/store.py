@@ -17,6 +17,7 @@ from services.contracts.orders import (
     OrderIntent,
     OrderStatus,
     OrderTicket,
+    Source,
     VenueName,
     VenueOrderId,
 )
@@ -129,7 +130,7 @@ def transition(row: RowMapping) -> Transition:
         now=OrderStatus(row["now"]),
         substatus=row["substatus"],
         reason=row["reason"],
-        source=row["source"],
+        source=Source(row["source"]),
         at=moment(row["at_us"]),
         traceparent=row["traceparent"],
     )

@@ -136,7 +136,7 @@ class Working:
             line = (order.venue, order.ticket.symbol, order.ticket.side)
             shares[line] = max(shares.get(line, _NOTHING), _may_fill(order, family))
         for line, quantity in self._shares.pop(intent_id, {}).items():
-            self._reserved[line] -= quantity
+            self._reserved[line] = self._reserved.get(line, _NOTHING) - quantity
         if family:
             self._shares[intent_id] = shares
         for line, quantity in shares.items():
