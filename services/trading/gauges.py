@@ -1,5 +1,6 @@
 """What is read off the desk when metrics are collected: orders, venues, money, and what trading may do."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -10,6 +11,7 @@ from services.contracts.market import OrderType
 from services.contracts.orders import OrderStatus, OrderTicket, TradingState, VenueName
 from services.contracts.trading import CircuitState
 from services.kit.clock import Clock
+from services.kit.database_errors import DatabaseError
 from services.trading.desk.views import AccountStanding, DeskState, Holding, VenueState, VerdictState
 from services.trading.portfolio.position import unrealised
 from services.trading.risk.sight import Market
@@ -43,6 +45,8 @@ from telemetry.emit.metrics import Metrics
 _NOT_TOLD: Final = -1
 _AT_WORK: Final = frozenset({OrderStatus.OPEN, OrderStatus.PARTIAL})
 _PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
+
+_log = logging.getLogger("services.trading.gauges")
 
 
 class OrderSight(Protocol):
@@ -116,14 +120,20 @@ class TradingGauges:
         self._clock = clock
 
     def refresh(self) -> None:
-        """Read everything anew; for `Metrics.before_collecting`. Blocks on the database, for positions."""
+        """Read everything anew; for `Metrics.before_collecting`. Blocks on the database, for positions.
+
+        While the database is away the money stays as it was shown last.
+        """
         state, now = self._desk.state(), self._clock.now()
         self._show_trading(state, now)
         for venue in state.venues:
             self._show_venue(venue, now)
         names = [venue.venue for venue in state.venues]
         self._show_orders(names, now)
-        self._show_money(names)
+        try:
+            self._show_money(names)
+        except DatabaseError as error:
+            _log.warning("what is held cannot be shown: %s", error.detail)
 
     def _show_trading(self, state: DeskState, now: datetime) -> None:
         for each in TradingState:

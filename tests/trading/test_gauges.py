@@ -17,6 +17,7 @@ from services.contracts.orders import (
 )
 from services.contracts.trading import CircuitState
 from services.contracts.verdict import Environment
+from services.kit.database_errors import DatabaseUnreachableError
 from services.trading.brokers.port import VenueAccount
 from services.trading.desk.views import (
     AccountStanding,
@@ -301,3 +302,14 @@ def test_ages_when_time_goes_on_then_they_grow() -> None:
     desk.clock.advance(30)
     assert desk.shown("oldest_order_age_seconds", venue="alpha", what="market") == 40.0
     assert desk.shown("verdict_remaining_seconds", venue="alpha") == 45.0
+
+
+class _NoDatabase(_Desk):
+    def positions(self) -> tuple[Holding, ...]:
+        raise DatabaseUnreachableError("the database does not answer")
+
+
+def test_scrape_when_the_database_is_away_then_everything_else_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    desk = _NoDatabase(orders=(_order(OrderStatus.UNKNOWN, age_seconds=65),))
+    assert desk.shown("unknown_oldest_age_seconds", venue="alpha") == 60.0
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
