@@ -11,9 +11,9 @@ from services.contracts.auth_views import VerdictKeys
 from services.contracts.preflight import CheckView, PreflightView
 from services.contracts.sessions import LeaseGrant
 from services.contracts.verdict import Environment, SettingsDigest
+from services.kit.callers import public_key_text
 from services.kit.clock import Clock
 from services.kit.errors import UnavailableError
-from services.kit.callers import public_key_text
 
 
 class FakeAuth:

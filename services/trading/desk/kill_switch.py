@@ -99,6 +99,11 @@ class KillSwitch:
                 return run.report
         return self._carry_out(run, resumed=False)
 
+    def left_unfinished(self) -> bool:
+        """Whether the last process ended in the middle of a pull. Raises `DatabaseError`."""
+        with self._readings.reading() as connection:
+            return kill_store.unfinished(connection) is not None
+
     def resume(self) -> KillReport | None:
         """Go on with a pull that the last process left unfinished; None when there is none.
 

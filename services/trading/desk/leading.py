@@ -108,9 +108,11 @@ class Leader:
             )
         newest = self._book.listing(Wanted(limit=max(1, self._limits.orders_in_window)))
         self._sent.seed([order.submitted_at for order in newest])
+        unfinished = self._kill_switch.left_unfinished()
         self.turn = turn
-        # Of its own: a venue may take its time, and the lease has to be held meanwhile.
-        threading.Thread(target=self._go_on_killing, name="kill-resume", daemon=True).start()
+        if unfinished:
+            # On a thread of its own: a venue may take its time, and the lease has to be held meanwhile.
+            threading.Thread(target=self._go_on_killing, name="kill-resume", daemon=True).start()
 
     def _go_on_killing(self) -> None:
         self._step("go on with the kill switch", self._kill_switch.resume)

@@ -8,11 +8,13 @@ from opentelemetry.trace import Tracer
 
 from services.contracts.orders import VenueName
 from services.contracts.trading import StreamConnected, StreamLost
-from services.kit.errors import NotFoundError, SightlineError
+from services.kit.database_errors import DatabaseError
+from services.kit.errors import SightlineError
 from services.trading.brokers.port import Update
 from services.trading.desk.tracing import booking
 from services.trading.desk.watching import VenueWatch
 from services.trading.orders.book import OrderBook
+from services.trading.orders.errors import OrderNotFoundError
 from services.trading.orders.order import Order
 from services.trading.orders.transactions import Transactions
 
@@ -81,12 +83,11 @@ class Listener:
         self._reconcile(RECONNECT)
 
     def _order(self, update: Update) -> Order | None:
+        """Our order, if it can be told: a fill is worked in without it, too."""
         name = update.order.client_order_id
-        if name is None:
-            return None
         try:
-            return self._book.working.get(name) or self._book.get(name)
-        except NotFoundError:
+            return None if name is None else self._book.working.get(name) or self._book.get(name)
+        except (OrderNotFoundError, DatabaseError):
             return None
 
     def _state(self, fact: StreamConnected | StreamLost) -> None:
