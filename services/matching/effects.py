@@ -81,8 +81,7 @@ class Effects:
         leg.held -= quantity
         if leg.works_from is None:
             self._register.work(leg, self.at)
-        if leg.open > 0:
-            self.told.append(LegActivated(order_id=leg.order_id, at=self.at, working=leg.open))
+        self.told.append(LegActivated(order_id=leg.order_id, at=self.at, working=leg.open))
 
     def take_off_partner(self, leg: WorkingOrder, quantity: Decimal) -> None:
         """Take what one exit has filled off the other one, which ends when nothing is left of it."""

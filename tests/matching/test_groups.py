@@ -70,7 +70,7 @@ def test_the_protective_stop_is_hit_on_the_bar_of_its_entry() -> None:
     bracket(m, order("entry", limit="95", tif=GTC))
     told = m.on_bar(bar(0, "100 101 89 100"))
     assert fills(told) == [("entry", "10", "95"), ("stop", "10", "90")]
-    assert why(told) == [("target", CancelReason.PARTNER_FILLED)]
+    assert words(told) == ["Filled entry", "LegActivated stop", "Triggered stop", "Filled stop", "Canceled target"]
 
 
 def test_the_target_of_an_entry_inside_the_bar_begins_with_the_next_bar() -> None:
@@ -79,6 +79,40 @@ def test_the_target_of_an_entry_inside_the_bar_begins_with_the_next_bar() -> Non
     told = m.on_bar(bar(0, "100 115 94 100"))  # the high may have come before the entry
     assert fills(told) == [("entry", "10", "95")]
     assert fills(m.on_bar(bar(1, "100 111 99 100"))) == [("target", "10", "110")]
+
+
+def test_a_target_that_works_already_sells_nothing_that_was_bought_inside_the_bar() -> None:
+    m = matcher(participation="0.1")
+    bracket(m, order("entry", limit="95", tif=GTC))
+    m.on_bar(bar(0, "95 96 94 95", volume=40))
+    told = m.on_bar(bar(1, "100 115 94 100"))
+    assert fills(told) == [("entry", "6", "95"), ("target", "4", "110")]
+    assert [(each.order_id, each.working) for each in of(LegActivated, told)] == [("stop", 10), ("target", 6)]
+
+
+@pytest.mark.parametrize(("prices", "price"), [("105 106 99 100", "99"), ("105 106 88 100", "89")])
+def test_a_stop_limit_that_was_set_off_sells_what_is_bought_inside_the_bar_at_the_worst_price_it_may(
+    prices: str, price: str
+) -> None:
+    m = matcher(participation="0.1")
+    m.submit_bracket(
+        order("entry", limit="100"),
+        order("target", SELL, limit="130"),
+        order("stop", SELL, stop="90", limit="89"),
+        START,
+    )
+    m.on_bar(bar(0, "100 101 99 100", volume=40))
+    assert words(m.on_bar(bar(1, "85 86 84 85", volume=0))) == ["Triggered stop"]
+    assert fills(m.on_bar(bar(2, prices))) == [("stop", "4", "105"), ("entry", "6", "100"), ("stop", "6", price)]
+
+
+def test_exits_keep_their_place_when_their_entry_fills_more() -> None:
+    m = matcher(participation="0.1")
+    bracket(m, order("entry", limit="100", tif=GTC))
+    m.on_bar(bar(0, "100 101 99 100", volume=40))
+    m.submit(order("later", SELL, limit="110"), minute(1))
+    m.on_bar(bar(1, "100 101 99 100", volume=60))
+    assert fills(m.on_bar(bar(2, "110 110 110 110", volume=150))) == [("target", "10", "110"), ("later", "5", "110")]
 
 
 def test_a_stop_entry_inside_the_bar_is_protected_in_it() -> None:

@@ -28,6 +28,13 @@ def test_an_order_submitted_during_a_bar_does_not_trade_in_it() -> None:
     assert fills(m.on_bar(bar(1, "103 105 95 102"))) == [("a", "10", "103")]
 
 
+def test_an_order_submitted_during_a_bar_does_not_trade_beside_one_that_was_there() -> None:
+    m = matcher()
+    m.submit(order("a", limit="99"), minute(0))
+    m.submit(order("b", limit="99"), minute(0).replace(second=30))
+    assert fills(m.on_bar(bar(0, "100 105 95 102"))) == [("a", "10", "99")]
+
+
 @pytest.mark.parametrize(
     ("side", "limit", "prices", "price"),
     [
