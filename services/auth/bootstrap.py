@@ -11,6 +11,7 @@ from threading import Event as Flag
 
 import httpx
 
+from services.auth import paper
 from services.auth.accounts import Accounts
 from services.auth.anchoring import EVERY_SECONDS as ANCHOR_SECONDS
 from services.auth.anchoring import AuditAnchor
@@ -32,6 +33,7 @@ from services.auth.logins.robinhood import RobinhoodLogin
 from services.auth.logins.schwab import SchwabLogin
 from services.auth.logins.wire import Wire
 from services.auth.operations import Operations
+from services.auth.paper import PaperAccounts
 from services.auth.preflight.adapters import EmittedTelemetry, StoredAccountState, StoredCanaries, VaultStore
 from services.auth.preflight.api import preflight_router
 from services.auth.preflight.broker_access import LiveBroker
@@ -114,21 +116,27 @@ def open_operations(settings: AuthSettings, *, actor: str, clock: Clock | None =
     chassis = open_chassis(settings, clock=clock)
     try:
         vault = Vault(chassis.facts, chassis.database, chassis.clock)
-        sources = KeySources(settings)
-        yield Operations(
-            vault=vault,
-            door=VaultDoor(vault, sources, chassis.database, chassis.telemetry.metrics),
-            sources=sources,
-            accounts=Accounts(),
-            compared=ComparedSecrets(vault, chassis.facts, chassis.database, chassis.clock),
-            correction=ClockWatch(),
-            facts=chassis.facts,
-            database=chassis.database,
-            clock=chassis.clock,
-            actor=actor,
-        )
+        door = VaultDoor(vault, KeySources(settings), chassis.database, chassis.telemetry.metrics)
+        yield _operations(chassis, vault, door, Accounts(), actor)
     finally:
         chassis.close()
+
+
+def _operations(
+    chassis: Chassis[AuthSettings], vault: Vault, door: VaultDoor, accounts: Accounts, actor: str
+) -> Operations:
+    return Operations(
+        vault=vault,
+        door=door,
+        sources=KeySources(chassis.settings),
+        accounts=accounts,
+        compared=ComparedSecrets(vault, chassis.facts, chassis.database, chassis.clock),
+        correction=ClockWatch(),
+        facts=chassis.facts,
+        database=chassis.database,
+        clock=chassis.clock,
+        actor=actor,
+    )
 
 
 def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
@@ -156,7 +164,7 @@ def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
         ],
         checks={"vault": BlockingCheck(door.check)},
         open_paths=sms.open_paths,
-        background=[*_background(house, door), *sms.background, keeper.keep_alive],
+        background=[*_background(house, door), *sms.background, keeper.keep_alive, *_paper(house, door, keeper)],
     )
 
 
@@ -308,6 +316,20 @@ def _background(house: _House, door: VaultDoor) -> list[Background]:
         partial(repeating, clocks.look, every_seconds=CLOCK_SECONDS, purpose="compare clocks"),
         partial(repeating, house.tracker.look, every_seconds=STAGE_SECONDS, purpose="note which seeds have logged in"),
     ]
+
+
+def _paper(house: _House, door: VaultDoor, keeper: SessionKeeper) -> list[Background]:
+    settings = house.chassis.settings
+    if settings.paper_accounts is None:
+        return []
+    opening = PaperAccounts(
+        paper.read(settings.paper_accounts.get_secret_value()),
+        settings.paper_base_url,
+        operations=_operations(house.chassis, house.vault, door, house.accounts, actor="auth"),
+        vault=house.vault,
+        keeper=keeper,
+    )
+    return [opening.opening]
 
 
 @asynccontextmanager

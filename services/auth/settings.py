@@ -9,6 +9,7 @@ from services.kit.service_settings import ServiceSettings
 from services.kit.settings import SecretFile
 
 _CONSOLE_PORT = 8700
+_PAPER_PORT = 8740
 
 VaultKeySource = Literal["key_file", "passphrase", "os_keyring", "vault_transit"]
 
@@ -57,6 +58,13 @@ class AuthSettings(ServiceSettings):
         default=(),
         description="Hosts beside this machine where a simulator may stand for a broker, in paper trading only.",
     )
+    paper_accounts: Annotated[SecretStr | None, SecretFile("paper_accounts.json")] = Field(
+        default=None,
+        description="Accounts at the local paper venues, registered and logged in at the start unless they are there.",
+    )
+    paper_url: str | None = Field(
+        default=None, description="Base URL of the local paper venues. Default: the venue service on this machine."
+    )
     twilio_account_id: str = Field(
         default="AC" + "0" * 32,
         pattern=r"^AC[0-9a-f]{32}$",
@@ -100,6 +108,11 @@ class AuthSettings(ServiceSettings):
     def console_base_url(self) -> str:
         """Where the console is called."""
         return self.console_url or f"http://127.0.0.1:{_CONSOLE_PORT + self.port_offset}"
+
+    @property
+    def paper_base_url(self) -> str:
+        """Where the local paper venues are."""
+        return (self.paper_url or f"http://127.0.0.1:{_PAPER_PORT + self.port_offset}").rstrip("/")
 
     @property
     def sms_webhook_address(self) -> str:

@@ -29,6 +29,9 @@ ExecutionId = NewType("ExecutionId", str)
 VenueName = NewType("VenueName", str)
 """An account at a broker that orders can go to, by the name under which auth logs it in: "alpaca-paper"."""
 
+PAPER_VENUES: Final = (VenueName("alpha"), VenueName("beta"))
+"""The local paper venues that are there unless told otherwise, each with an account of the same name."""
+
 _DIGEST_CHARACTERS: Final = 26
 _NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 

@@ -21,7 +21,7 @@ from services.contracts.orders import (
     VenueName,
     VenueOrderId,
 )
-from services.contracts.trading import CircuitState
+from services.contracts.trading import CircuitState, OrderIncidentKind
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A sentence for people; no control characters."""
@@ -155,12 +155,26 @@ class FrameView(_Told):
     problem: str
 
 
+class IncidentView(_Told):
+    """Something that should not have happened."""
+
+    kind: OrderIncidentKind
+    detail: str
+    at: AwareDatetime
+
+
 class OrderHistory(_Told):
-    """An order with everything that happened to it, oldest first."""
+    """An order with everything that happened to it, oldest first.
+
+    Attributes:
+        family: The wish's other orders: other routes, replacements, legs.
+    """
 
     order: OrderView
+    family: tuple[OrderView, ...]
     transitions: tuple[TransitionView, ...]
     fills: tuple[Fill, ...]
+    incidents: tuple[IncidentView, ...]
     frames: tuple[FrameView, ...]
 
 

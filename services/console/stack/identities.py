@@ -27,7 +27,8 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "auth": ("telemetry:read",),
         "automation": ("alerts:read", "telemetry:read", "auth:read", "auth:operate"),
-        "console": ("alerts:read",),
+        "console": ("alerts:read", "trading:read"),
+        "trading": ("auth:read", "auth:lease", "preflight:run"),
         OPERATOR: (
             "alerts:read",
             "events:read",
@@ -36,6 +37,11 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "auth:read",
             "auth:operate",
             "preflight:run",
+            "trading:read",
+            "trading:order",
+            "trading:cancel",
+            "trading:halt",
+            "trading:resume",
             "venue:operate",
         ),
     }

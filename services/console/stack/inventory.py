@@ -98,19 +98,42 @@ AUTH = Component(
         "SIGHTLINE_TWILIO_API_URL",
         "SIGHTLINE_SMS_WEBHOOK_URL",
     ),
+    peers={"SIGHTLINE_PAPER_URL": "venue"},
     ports={"auth": 8720},
     # A sealed vault is not ready, and that is for a person to change: the platform is up all the same.
     ready="http://{host}:{port}/healthz",
-    depends_on=("nats", "loki", "tempo"),
+    # With the paper venues there, their accounts are logged in from the start.
+    depends_on=("nats", "loki", "tempo", "venue"),
     service=True,
     scrape_port="auth",
     required=True,
     stop_seconds=20,
 )
 
+TRADING = Component(
+    name="trading",
+    purpose="orders, risk and positions",
+    source=PythonModule(module="services.trading"),
+    command=("{python}", "-m", "services.trading"),
+    settings=(
+        "SIGHTLINE_TRADING_FILE",
+        "SIGHTLINE_ALLOW_LIVE",
+        "SIGHTLINE_PRICE_FEED",
+    ),
+    peers={"SIGHTLINE_PAPER_URL": "venue"},
+    ports={"trading": 8730},
+    # A venue that is not ready for orders is for a person, or for time, to change: the platform is up all the same.
+    ready="http://{host}:{port}/healthz",
+    depends_on=("nats", "loki", "tempo", "auth", "venue"),
+    service=True,
+    scrape_port="trading",
+    required=True,
+    stop_seconds=20,
+)
+
 VENUE = Component(
     name="venue",
-    purpose="simulated brokers",
+    purpose="simulated brokers and paper venues",
     source=PythonModule(module="services.venue"),
     command=("{python}", "-m", "services.venue"),
     ports={"venue": 8740},
@@ -119,7 +142,7 @@ VENUE = Component(
     service=True,
     scrape_port="venue",
     stop_seconds=20,
-    lost="brokers to try logins at",
+    lost="brokers to try logins and orders at",
 )
 
 ALERTMANAGER = Component(
@@ -276,4 +299,4 @@ GRAFANA = Component(
     lost="dashboards",
 )
 
-COMPONENTS = (NATS, MAIL, LOKI, TEMPO, AUTH, VENUE, AUTOMATION, CONSOLE, ALERTMANAGER, PROMETHEUS, GRAFANA)
+COMPONENTS = (NATS, MAIL, LOKI, TEMPO, VENUE, AUTH, TRADING, AUTOMATION, CONSOLE, ALERTMANAGER, PROMETHEUS, GRAFANA)

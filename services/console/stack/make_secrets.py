@@ -6,6 +6,7 @@ line break, which Alertmanager before 0.27 would take for a part of the secret.
 
 import argparse
 import base64
+import json
 import os
 import re
 import secrets
@@ -22,11 +23,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.console.stack.errors import StackError
 from services.console.stack.files import write_atomically
 from services.console.stack.identities import CALLERS_FILE, IDENTITY_DIRECTORY, ensure_identities
+from services.contracts.orders import PAPER_VENUES
 from services.kit.secret_files import SecretFileError, read_secret
 
 SLACK_FILE = "slack_webhook_url"
 _LOCAL_SLACK = re.compile(r"^http://(127\.0\.0\.1|automation):\d+/local/slack$")
 _RANDOM_BYTES = 32
+_KEY_ID_BYTES = 9
 
 
 def _random() -> str:
@@ -43,6 +46,21 @@ def _signing_key() -> str:
     return pem.decode().strip()
 
 
+def _paper_accounts() -> str:
+    """An account at each local paper venue: key ids look as Alpaca's for paper money do."""
+    accounts = [
+        {
+            "venue": name,
+            "name": name,
+            "key_id": f"PK{secrets.token_hex(_KEY_ID_BYTES).upper()}",
+            "secret_key": secrets.token_urlsafe(_RANDOM_BYTES),
+            "cash": "100000",
+        }
+        for name in PAPER_VENUES
+    ]
+    return json.dumps(accounts)
+
+
 _GENERATED: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "nats_token": _random,
@@ -52,6 +70,7 @@ _GENERATED: Mapping[str, Callable[[], str]] = MappingProxyType(
         "vault_key": _wrapping_key,
         "verdict_key": _signing_key,
         "twilio_auth_token": _random,
+        "paper_accounts.json": _paper_accounts,
     }
 )
 
@@ -89,9 +108,13 @@ COMPOSE = (
         identities=True,
     ),
     # Beside the services' own: what opens the vault and signs verdicts is for auth alone.
-    Consumer(directory="auth", owner=(10001, 10001), files=("vault_key", "verdict_key", "twilio_auth_token")),
-    # The simulated brokers sign text messages as auth expects them.
-    Consumer(directory="venue", owner=(10001, 10001), files=("twilio_auth_token",)),
+    Consumer(
+        directory="auth",
+        owner=(10001, 10001),
+        files=("vault_key", "verdict_key", "twilio_auth_token", "paper_accounts.json"),
+    ),
+    # The simulated brokers sign text messages as auth expects them, and know the paper accounts.
+    Consumer(directory="venue", owner=(10001, 10001), files=("twilio_auth_token", "paper_accounts.json")),
     Consumer(directory="nats", owner=(0, 0), files=("authorization.conf",)),
 )
 

@@ -1,0 +1,139 @@
+"""Settings of the trading service, and the file that says where it trades and how much."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from services.contracts.auth import Broker
+from services.contracts.orders import PAPER_VENUES, VenueName
+from services.contracts.verdict import Environment
+from services.kit.errors import StartError
+from services.kit.service_settings import ServiceSettings
+from services.trading.risk.limits import Limits
+
+_AUTH_PORT: Final = 8720
+_PAPER_PORT: Final = 8740
+
+
+class TradingFileError(StartError):
+    """The trading file cannot be used."""
+
+    code = "bad_trading_file"
+    title = "The trading file is not valid"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VenueConfig(_File):
+    """One account that orders can go to.
+
+    Attributes:
+        name: The account's name at auth, too.
+        base_url: Where its orders go; the broker's own address unless it is given.
+    """
+
+    name: Annotated[VenueName, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+    broker: Broker = Broker.ALPACA
+    environment: Environment = Environment.PAPER
+    base_url: str = ""
+
+    @model_validator(mode="after")
+    def _can_trade(self) -> Self:
+        if self.broker is not Broker.ALPACA:
+            raise ValueError(f"there is no way for orders to {self.broker} yet; use alpaca")
+        return self
+
+
+class TradingFile(_File):
+    """Where to trade, when, and within which limits.
+
+    Attributes:
+        sessions: The exchange's calendar that the gate goes by, or "always" for venues that never close.
+    """
+
+    venues: tuple[VenueConfig, ...] = Field(min_length=1, max_length=16)
+    sessions: Literal["XNYS", "always"] = "XNYS"
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [venue.name for venue in self.venues]
+        double = sorted({name for name in names if names.count(name) > 1})
+        if double:
+            raise ValueError(f"two venues are called {', '.join(double)}")
+        return self
+
+
+class TradingSettings(ServiceSettings):
+    """What the trading service reads, beside what every service does."""
+
+    service_name: ClassVar[str] = "trading"
+    default_port: ClassVar[int] = 8730
+
+    trading_file: Path | None = Field(
+        default=None,
+        description="YAML file with venues and limits. Default: two paper venues of the local venue service.",
+    )
+    simulator_hosts: frozenset[str] = Field(
+        default=frozenset(), description="Names beside this machine's own at which paper venues may stand, as JSON."
+    )
+    price_feed: Literal["iex", "sip"] = Field(
+        default="iex",
+        description="Whose trades give Alpaca's prices: iex, or sip for all exchanges, which costs extra.",
+    )
+    allow_live: bool = Field(default=False, description="Whether venues that move real money may be used.")
+    auth_url: str | None = Field(default=None, description="Base URL of auth. Default: its own port on this machine.")
+    paper_url: str | None = Field(
+        default=None, description="Base URL of the local paper venues. Default: the venue service on this machine."
+    )
+
+    @property
+    def auth_base_url(self) -> str:
+        """Where auth is called."""
+        return self.auth_url or f"http://127.0.0.1:{_AUTH_PORT + self.port_offset}"
+
+    @property
+    def paper_base_url(self) -> str:
+        """Where the local paper venues are."""
+        return (self.paper_url or f"http://127.0.0.1:{_PAPER_PORT + self.port_offset}").rstrip("/")
+
+    def trading(self) -> TradingFile:
+        """The file's content, or the local paper venues without a file.
+
+        Raises:
+            TradingFileError: It cannot be read or is not valid; the message names each place.
+        """
+        return _read(self.trading_file) if self.trading_file else self._local()
+
+    def _local(self) -> TradingFile:
+        return TradingFile(
+            venues=tuple(
+                VenueConfig(name=name, base_url=f"{self.paper_base_url}/paper/{name}") for name in PAPER_VENUES
+            ),
+            sessions="always",
+        )
+
+
+def _read(path: Path) -> TradingFile:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise TradingFileError(f"{path} cannot be read: {why}. See SIGHTLINE_TRADING_FILE.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise TradingFileError(f"{path} is not YAML{where}. docs/trading.md has an example.") from error
+    try:
+        return TradingFile.model_validate(content)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, each['loc'])) or 'the file'}: {_words(each['msg'])}" for each in error.errors())
+        raise TradingFileError(f"{path}: " + "; ".join(lines)) from None
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")
