@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.contracts.market import Symbol
@@ -16,6 +16,18 @@ from services.trading.portfolio import sessions
 from services.trading.portfolio.position import EXACT, Position, plain
 from services.trading.portfolio.sessions import PositionKey, SessionLine, session_date
 from services.trading.portfolio.tables import POSITIONS, SESSION_LINES, SPLITS
+
+# Made once: building a statement takes longer than SQLite takes to execute it, and each fill needs these four.
+_OF_POSITION: Final = (POSITIONS.c.venue == bindparam("of_venue")) & (POSITIONS.c.symbol == bindparam("of_symbol"))
+_OF_LINE: Final = (SESSION_LINES.c.venue == bindparam("of_venue")) & (SESSION_LINES.c.symbol == bindparam("of_symbol"))
+_HELD: Final = select(POSITIONS).where(_OF_POSITION).with_for_update()
+_KEEP: Final = update(POSITIONS).where(_OF_POSITION)
+_LINES_FROM: Final = (
+    select(SESSION_LINES)
+    .where(_OF_LINE, SESSION_LINES.c.session >= bindparam("of_session"))
+    .order_by(SESSION_LINES.c.session)
+)
+_KEEP_LINE: Final = update(SESSION_LINES).where(_OF_LINE, SESSION_LINES.c.session == bindparam("of_session"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,29 +152,27 @@ def adopt(connection: Connection, key: PositionKey, session: date, told: Told) -
 
 def _held(connection: Connection, key: PositionKey) -> Position:
     """The position, its row locked: whoever else books into it waits for the end of this transaction."""
-    venue, symbol = key
-    query = select(POSITIONS).where(POSITIONS.c.venue == venue, POSITIONS.c.symbol == symbol).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
+    named = _named(key)
+    row = connection.execute(_HELD, named).mappings().one_or_none()
     if row is not None:
         return _position(row)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    nothing = _as_text(asdict(Position(venue=venue, symbol=symbol)))
+    nothing = _as_text(asdict(Position(venue=key[0], symbol=key[1])))
     connection.execute(dialect.insert(POSITIONS).values(nothing).on_conflict_do_nothing())
-    return _position(connection.execute(query).mappings().one())
+    return _position(connection.execute(_HELD, named).mappings().one())
 
 
 def _keep(connection: Connection, position: Position) -> None:
-    mine = (POSITIONS.c.venue == position.venue) & (POSITIONS.c.symbol == position.symbol)
-    connection.execute(update(POSITIONS).where(mine).values(_as_text(asdict(position))))
+    values = _as_text(asdict(position))
+    connection.execute(_KEEP, {**_named((values.pop("venue"), values.pop("symbol"))), **values})
 
 
 def _lines_from(
     connection: Connection, position: Position, session: date
 ) -> tuple[SessionLine | None, dict[date, SessionLine]]:
     """The session's own line, and those of later sessions in their order."""
-    mine = (SESSION_LINES.c.venue == position.venue) & (SESSION_LINES.c.symbol == position.symbol)
-    query = select(SESSION_LINES).where(mine, SESSION_LINES.c.session >= session).order_by(SESSION_LINES.c.session)
-    found = {row["session"]: _line(row) for row in connection.execute(query).mappings()}
+    rows = connection.execute(_LINES_FROM, _named((position.venue, position.symbol), session)).mappings()
+    found = {row["session"]: _line(row) for row in rows}
     return found.pop(session, None), found
 
 
@@ -172,9 +182,13 @@ def _add_line(connection: Connection, position: Position, session: date, line: S
 
 
 def _keep_line(connection: Connection, position: Position, session: date, line: SessionLine) -> None:
-    mine: ColumnElement[bool] = (SESSION_LINES.c.session == session) & (SESSION_LINES.c.venue == position.venue)
-    mine &= SESSION_LINES.c.symbol == position.symbol
-    connection.execute(update(SESSION_LINES).where(mine).values(_as_text(asdict(line))))
+    named = _named((position.venue, position.symbol), session)
+    connection.execute(_KEEP_LINE, {**named, **_as_text(asdict(line))})
+
+
+def _named(key: PositionKey, session: date | None = None) -> dict[str, Any]:
+    named: dict[str, Any] = {"of_venue": key[0], "of_symbol": key[1]}
+    return named if session is None else {**named, "of_session": session}
 
 
 def _position(row: RowMapping) -> Position:
