@@ -1,5 +1,6 @@
 """The ledger by interval: what is told twice is booked once, in whatever order and under whatever id."""
 
+import itertools
 from decimal import Decimal
 
 from hypothesis import given
@@ -99,5 +100,5 @@ def test_no_two_entries_cover_the_same_share(told: list[Told]) -> None:
     for number, (start, end, price) in enumerate(told):
         ledger = _book(ledger, str(number), start, end, price)
     spans = sorted(span for entry in ledger.entries for span in entry.spans)
-    assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.end <= other.start for one, other in itertools.pairwise(spans))
     assert measure(spans) == ledger.filled
