@@ -6,8 +6,7 @@ session here, `VenueCalls`, which shows it answers of success alone; see docs/al
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,8 +18,8 @@ from services.contracts.orders import ClientOrderId, OrderTicket, VenueName, Ven
 from services.kit.clock import Clock, SystemClock
 from services.kit.ids import Randomness, SystemRandomness
 from services.trading.brokers import alpaca_pages
-from services.trading.brokers.alpaca_fields import Document, UnreadableError, document_in, documents_in, text_at
-from services.trading.brokers.alpaca_outcomes import canceling, each_taken, is_invalid, names_id, placed
+from services.trading.brokers.alpaca_fields import Document, document_in, documents_in, text_at
+from services.trading.brokers.alpaca_outcomes import asking, canceling, each_taken, placed
 from services.trading.brokers.alpaca_sites import AlpacaSite
 from services.trading.brokers.alpaca_stream import StreamPatience, TradeUpdates
 from services.trading.brokers.alpaca_words import (
@@ -34,21 +33,17 @@ from services.trading.brokers.alpaca_words import (
     position_of,
 )
 from services.trading.brokers.port import (
-    Accepted,
     CancelOutcome,
     Capabilities,
     Change,
-    OutcomeUnknown,
     Snapshot,
     SubmitOutcome,
     UpdateListener,
     VenueOrder,
-    VenueRefusesKeysError,
-    VenueUnavailableError,
 )
 from services.trading.wire.budget import RateBudget
 from services.trading.wire.calls import Keys, Patience, VenueCalls
-from services.trading.wire.outcomes import CallError, NoKeysError, RefusedError
+from services.trading.wire.outcomes import RefusedError
 
 CAPABILITIES: Final = Capabilities(
     live_orders=True,
@@ -146,7 +141,7 @@ class AlpacaBroker:
         return canceling(lambda: each_taken(self._client.delete("/orders")))
 
     def find(self, client_order_id: ClientOrderId) -> VenueOrder | None:
-        with _asking():
+        with asking():
             try:
                 told = self._client.get_order_by_client_id(client_order_id)
             except RefusedError as error:
@@ -157,7 +152,7 @@ class AlpacaBroker:
             return order_of(document_in(told))
 
     def snapshot(self, since: datetime) -> Snapshot:
-        with _asking():
+        with asking():
             orders = self._orders(since)
             fills = list(alpaca_pages.fills(self._client, since))
             self._add_filled(orders, fills)
@@ -180,7 +175,7 @@ class AlpacaBroker:
             until, known = self._assets.get(symbol, (0.0, None))
         if self._clock.monotonic() < until:
             return known
-        with _asking():
+        with asking():
             try:
                 found = instrument_of(document_in(self._client.get_asset(symbol)))
             except RefusedError as error:
@@ -204,24 +199,14 @@ class AlpacaBroker:
         self._calls.close()
 
     def _place(self, client_order_id: ClientOrderId, send: Callable[[], object]) -> SubmitOutcome:
-        outcome = placed(client_order_id, send)
-        return self._had_before(client_order_id, outcome) if is_invalid(outcome) else outcome
-
-    def _had_before(self, client_order_id: ClientOrderId, refusal: SubmitOutcome) -> SubmitOutcome:
-        """What a refusal amounts to that may mean that the client order id was used before: the venue knows."""
-        try:
-            earlier = self.find(client_order_id)
-        except VenueUnavailableError as away:
-            return OutcomeUnknown(f"the venue may have had the order before, and does not say: {away.detail}")
-        if earlier is not None:
-            return Accepted(earlier)
-        return OutcomeUnknown("the venue has had it before, and does not find it") if names_id(refusal) else refusal
+        return placed(client_order_id, send, self.find)
 
     def _orders(self, since: datetime) -> dict[str, Document]:
-        """By the venue's id. What is read later replaces what was read before."""
+        """By the venue's id. What is read later replaces what was read before; a leg stands in its entry alone."""
         found = {text_at(each, "id"): each for each in alpaca_pages.orders(self._client, "open")}
         found.update((text_at(each, "id"), each) for each in alpaca_pages.orders(self._client, "all", after=since))
-        return found
+        legs = {leg.get("id") for order in found.values() for leg in documents_in(order.get("legs") or [])}
+        return {order_id: order for order_id, order in found.items() if order_id not in legs}
 
     def _add_filled(self, orders: dict[str, Document], fills: list[Document]) -> None:
         """Read the orders that were filled since and stand on no list: they were submitted before, and have ended."""
@@ -239,22 +224,6 @@ def _client(site: AlpacaSite, calls: VenueCalls) -> Any:  # noqa: ANN401 -- answ
 
 def _is_leg(order_id: str, orders: dict[str, Document]) -> bool:
     return any(leg.get("id") == order_id for order in orders.values() for leg in order.get("legs") or ())
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Turn whatever keeps a question from being answered into `VenueUnavailableError`."""
-    try:
-        yield
-    except NoKeysError as error:
-        raise VenueRefusesKeysError(error.detail) from error
-    except RefusedError as error:
-        kind = VenueRefusesKeysError if error.unauthorised else VenueUnavailableError
-        raise kind(f"It answered {error.status}: {error.detail}") from error
-    except CallError as error:
-        raise VenueUnavailableError(f"It did not answer: {error.detail}.") from error
-    except UnreadableError as error:
-        raise VenueUnavailableError(f"Its answer was not understood: {error}.") from error
 
 
 def _skew_seconds(asked: datetime, told: datetime, answered: datetime) -> float:

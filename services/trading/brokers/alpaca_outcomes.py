@@ -3,7 +3,8 @@
 Who has not heard that nothing happened says so: `OutcomeUnknown`. The codes are those of Alpaca's error answers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -18,8 +19,11 @@ from services.trading.brokers.port import (
     OutcomeUnknown,
     Rejected,
     SubmitOutcome,
+    VenueOrder,
+    VenueRefusesKeysError,
+    VenueUnavailableError,
 )
-from services.trading.wire.outcomes import CallError, NotSentError, RefusedError
+from services.trading.wire.outcomes import CallError, NoKeysError, NotSentError, RefusedError
 
 # Any field that does not fit, a client order id that was used before among them.
 _INVALID: Final = "40010001"
@@ -38,8 +42,19 @@ _OF_ACCOUNT: Final = (
 )
 
 
-def placed(client_order_id: ClientOrderId, send: Callable[[], object]) -> SubmitOutcome:
-    """Send an order or a replacement, once, and tell what became of it."""
+def placed(
+    client_order_id: ClientOrderId,
+    send: Callable[[], object],
+    find: Callable[[ClientOrderId], VenueOrder | None],
+) -> SubmitOutcome:
+    """Send an order or a replacement, once, and tell what became of it; `find` asks the venue for an order by name."""
+    outcome = _sent(client_order_id, send)
+    if isinstance(outcome, Rejected) and outcome.code == _INVALID:
+        return _had_before(client_order_id, outcome, find)
+    return outcome
+
+
+def _sent(client_order_id: ClientOrderId, send: Callable[[], object]) -> SubmitOutcome:
     try:
         order = order_of(document_in(send()))
     except NotSentError as error:
@@ -55,14 +70,35 @@ def placed(client_order_id: ClientOrderId, send: Callable[[], object]) -> Submit
     return Accepted(order)
 
 
-def is_invalid(outcome: SubmitOutcome) -> bool:
-    """Whether a field was refused: it may be the client order id, which then was used before."""
-    return isinstance(outcome, Rejected) and outcome.code == _INVALID
+def _had_before(
+    client_order_id: ClientOrderId, refusal: Rejected, find: Callable[[ClientOrderId], VenueOrder | None]
+) -> SubmitOutcome:
+    """What a refusal amounts to that may mean that the client order id was used before: the venue knows."""
+    try:
+        earlier = find(client_order_id)
+    except VenueUnavailableError as away:
+        return OutcomeUnknown(f"the venue may have had the order before, and does not say: {away.detail}")
+    if earlier is not None:
+        return Accepted(earlier)
+    if _ID_FIELD in refusal.reason:
+        return OutcomeUnknown("the venue says that it had the order before, and does not find it")
+    return refusal
 
 
-def names_id(outcome: SubmitOutcome) -> bool:
-    """Whether the refusal is about the client order id."""
-    return isinstance(outcome, Rejected) and _ID_FIELD in outcome.reason
+@contextmanager
+def asking() -> Iterator[None]:
+    """Turn whatever keeps a question from being answered into `VenueUnavailableError`."""
+    try:
+        yield
+    except NoKeysError as error:
+        raise VenueRefusesKeysError(error.detail) from error
+    except RefusedError as error:
+        kind = VenueRefusesKeysError if error.unauthorised else VenueUnavailableError
+        raise kind(f"It answered {error.status}: {error.detail}") from error
+    except CallError as error:
+        raise VenueUnavailableError(f"It did not answer: {error.detail}.") from error
+    except UnreadableError as error:
+        raise VenueUnavailableError(f"Its answer was not understood: {error}.") from error
 
 
 def canceling(send: Callable[[], object]) -> CancelOutcome:

@@ -11,6 +11,7 @@ from services.trading.brokers.port import VenueUnavailableError
 _ORDERS_A_PAGE: Final = 500
 _FILLS_A_PAGE: Final = 100
 _STEP: Final = timedelta(microseconds=1)
+_OPEN: Final = "open"
 _SEVERAL_LEGGED: Final = "mleg"
 
 
@@ -22,13 +23,17 @@ class Getting(Protocol):
 
 
 def orders(client: Getting, status: str, *, after: datetime | None = None) -> Iterator[Document]:
-    """Orders of a status ("open", "all"), the oldest submission first, each once, with their legs inside.
+    """Orders of a status ("open", "all"), the oldest submission first, each once.
+
+    The legs of an order are inside it, but not among those that are open: there the entry of an open leg, being filled
+    itself, would be left out and the leg with it.
 
     Option orders of several legs are passed over: they have neither symbol nor side, and we place none.
     """
     seen: set[str] = set()
     while True:
-        query = {"status": status, "limit": str(_ORDERS_A_PAGE), "direction": "asc", "nested": "true"}
+        query = {"status": status, "limit": str(_ORDERS_A_PAGE), "direction": "asc"}
+        query["nested"] = "false" if status == _OPEN else "true"
         if after is not None:
             query["after"] = time_text(after)
         page = documents_in(client.get("/orders", query))
