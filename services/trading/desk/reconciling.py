@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -145,6 +145,7 @@ class Reconciler:
             self.ask(name)
         if report.positions and (until is None or self._adopting.is_set()):
             self._adopt(report.positions, snapshot, asked_at)
+            report = replace(report, positions=())
         self._adopting.clear()
         with self._transactions.transaction() as tx:
             _keep(tx.connection, self.venue, asked_at)

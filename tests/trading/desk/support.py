@@ -1,5 +1,6 @@
-"""A desk with venues in memory, a real database and a clock that moves by hand. Its threads run only where a test
-lets them: `settle` does what they would do next.
+"""A desk with venues in memory, a real database and a clock that moves by hand.
+
+Its threads do not run: `settle` does what they would do next.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import Tracer
 
 import services.trading.migrations.versions
 from services.contracts.auth import AccountId
@@ -82,7 +82,7 @@ class Traces:
         self.spans = InMemorySpanExporter()
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.spans))
-        self.tracer: Callable[[str], Tracer] = provider.get_tracer
+        self.tracer = provider.get_tracer
 
 
 class Market24:
@@ -90,7 +90,7 @@ class Market24:
 
     state = Market.OPEN
 
-    def market(self, at: datetime) -> Market:
+    def market(self, _at: datetime) -> Market:
         return self.state
 
 

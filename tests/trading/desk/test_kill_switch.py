@@ -19,20 +19,17 @@ from tests.fakes.broker import FakeBroker
 from tests.trading.desk.support import AAPL, ALPHA, MSFT, BulkBroker, DeskHouse
 
 
-class Trader:
-    """Fills market orders of a venue as they come, as an open market does."""
+def trade(broker: FakeBroker) -> None:
+    """Have market orders at a venue filled as they come, as in an open market."""
+    submit = broker.submit
 
-    def __init__(self, broker: FakeBroker, house: Callable[[], DeskHouse]) -> None:
-        self.broker = broker
-        submit = broker.submit
+    def submit_and_fill(name: ClientOrderId, ticket: OrderTicket) -> object:
+        outcome = submit(name, ticket)
+        if ticket.limit_price is None and name in broker.orders:
+            broker.fill(name, ticket.quantity, 100)
+        return outcome
 
-        def submit_and_fill(name: ClientOrderId, ticket: OrderTicket) -> object:
-            outcome = submit(name, ticket)
-            if ticket.limit_price is None and name in broker.orders:
-                broker.fill(name, ticket.quantity, 100)
-            return outcome
-
-        broker.submit = submit_and_fill  # type: ignore[method-assign, assignment]
+    broker.submit = submit_and_fill  # type: ignore[method-assign, assignment]
 
 
 @pytest.fixture
@@ -42,7 +39,7 @@ def open_market(house: DeskHouse) -> DeskHouse:
     house.desk.submit(house.limit(90, leg="low"))
     house.desk.submit(house.limit(91, leg="lower", symbol=MSFT))
     for broker in house.brokers.values():
-        Trader(broker, lambda: house)
+        trade(broker)
     return house
 
 
@@ -79,7 +76,7 @@ def test_nothing_passes_while_trading_is_halted(open_market: DeskHouse) -> None:
 
 def test_a_short_position_is_bought_back(house: DeskHouse) -> None:
     house.hold(house.alpha, -7)
-    Trader(house.alpha, lambda: house)
+    trade(house.alpha)
 
     house.desk.halt("operator", "a drill")
 
@@ -114,7 +111,7 @@ def test_a_position_is_not_closed_while_an_order_offers_its_shares(house: DeskHo
     house.hold(house.alpha)
     house.desk.submit(house.limit(120, leg="target", side=Side.SELL))
     house.alpha.cancels_wait = True
-    Trader(house.alpha, lambda: house)
+    trade(house.alpha)
     sold: list[ClientOrderId] = []
     house.alpha.before_submit = lambda name, _ticket: sold.append(name)
     rounds = 0
@@ -192,7 +189,7 @@ def test_it_works_without_auth(open_market: DeskHouse) -> None:
 def test_a_venue_that_does_not_answer_is_told_of_and_holds_up_no_other(database: Database) -> None:
     house = DeskHouse(database, rules=DeskRules(kill_deadline=5)).start()
     house.hold(house.alpha)
-    Trader(house.alpha, lambda: house)
+    trade(house.alpha)
     house.beta.away = "no route to host"
 
     def wait(seconds: float) -> None:
@@ -294,7 +291,7 @@ def test_a_process_beside_the_one_that_trades_can_pull_and_takes_over(open_marke
 
 def test_positions_that_are_told_late_are_not_closed_twice(house: DeskHouse) -> None:
     house.hold(house.alpha)
-    Trader(house.alpha, lambda: house)
+    trade(house.alpha)
     real, stale = house.alpha.snapshot, 3
 
     def late(since: object) -> object:
