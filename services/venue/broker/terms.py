@@ -158,10 +158,10 @@ class Terms:
         if (target <= stop) if exits is Side.SELL else (target >= stop):
             raise UnprocessableError("take_profit.limit_price must lie beyond stop_loss.stop_price")
         kind = OrderType.STOP if limit is None else OrderType.STOP_LIMIT
-        stop_leg = self._leg(order, exits, kind, limit=limit, stop=stop)
-        if new.order_class is OrderClass.OCO:
-            return [stop_leg]
-        return [self._leg(order, exits, OrderType.LIMIT, limit=target, stop=None), stop_leg]
+        legs = []
+        if new.order_class is OrderClass.BRACKET:  # an OCO order is its own target
+            legs.append(self._leg(order, exits, OrderType.LIMIT, limit=target, stop=None))
+        return [*legs, self._leg(order, exits, kind, limit=limit, stop=stop)]
 
     def _leg(
         self, order: PaperOrder, side: Side, kind: OrderType, *, limit: Decimal | None, stop: Decimal | None

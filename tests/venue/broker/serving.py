@@ -221,8 +221,9 @@ def serving(  # noqa: PLR0913 -- how a venue may differ, all optional
         served = ServedVenue(venue, loop, base_url, key_id, secret_key, clock)
         served.do(lambda: venue.open_account("tester", key_id, secret_key, cash=cash))
         if not venue.exchange.instruments:
+            start = clock.now()
             for symbol, price in (prices or {"AAPL": 100, "MSFT": 200}).items():
-                served.push(symbol, price)
+                served.push_bar(symbol, price, price, price, price, start=start)
         yield served
     database.close()
 

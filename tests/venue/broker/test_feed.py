@@ -1,0 +1,84 @@
+"""Made-up bars, and how bars are brought to venues."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import islice, pairwise
+from pathlib import Path
+
+import httpx
+
+from services.contracts.market import Bar, Symbol, on_tick
+from services.kit.clock import SystemClock
+from services.venue.broker.feed import Feed, SyntheticBars
+from services.venue.broker.hours import TimeSource
+from services.venue.broker.rate import RateLimit
+from tests.fakes.clock import FakeClock
+from tests.venue.broker.serving import serving
+
+SINCE = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
+SYMBOLS = (Symbol("AAPL"), Symbol("IBM"))
+
+
+def test_synthetic_bars_when_made_twice_then_they_are_the_same_and_another_seed_gives_others() -> None:
+    def made(seed: int) -> list[Bar]:
+        return list(islice(SyntheticBars(SYMBOLS, 60, seed).bars(SINCE), 200))
+
+    assert made(1) == made(1)
+    assert made(1) != made(2)
+
+
+def test_synthetic_bars_when_made_then_each_is_coherent_and_follows_the_last() -> None:
+    bars = [bar for bar in islice(SyntheticBars(SYMBOLS, 60).bars(SINCE), 4000) if bar.symbol == "AAPL"]
+    assert bars[0].start == datetime(2026, 3, 2, 12, 1, tzinfo=UTC)
+    for before, bar in pairwise(bars):
+        assert bar.start == before.start + timedelta(seconds=60)
+        assert bar.open == before.close
+        assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
+        assert all(on_tick(price) for price in (bar.open, bar.high, bar.low, bar.close))
+        assert bar.volume > 0
+
+
+class _Few:
+    """Three bars of a minute."""
+
+    def bars(self, since: datetime) -> Iterator[Bar]:
+        price = Decimal(50)
+        for number in range(3):
+            start = since + timedelta(minutes=number)
+            yield Bar(Symbol("IBM"), start, 60, price, price, price, price + number, volume=Decimal(10))
+
+
+def test_feed_when_it_is_faster_than_the_clock_then_the_venue_goes_by_the_bars_time(tmp_path: Path) -> None:
+    with serving(tmp_path, time_source=TimeSource.REPLAY) as served:
+        feed = Feed(_Few(), [served.venue], SystemClock(), speed=1000)
+        begun = served.venue.time.now()
+
+        async def run() -> None:
+            async with feed.running():
+                while served.venue.books.prices.last(Symbol("IBM")) != Decimal(52):  # noqa: ASYNC110 -- polled with the test's limit
+                    await asyncio.sleep(0.01)
+
+        asyncio.run_coroutine_threadsafe(run(), served.loop).result(30)
+        assert served.venue.time.now() == begun + timedelta(minutes=3)
+
+
+def test_rate_limit_when_the_minute_is_used_up_then_the_next_minute_allows_again() -> None:
+    clock = FakeClock()
+    rate = RateLimit(clock, 2)
+    assert [rate.take("one").allowed for _ in range(3)] == [True, True, False]
+    assert rate.take("other").allowed
+    clock.advance(60)
+    again = rate.take("one")
+    assert (again.allowed, again.left) == (True, 1)
+    assert again.headers()["X-Ratelimit-Limit"] == "2"
+
+
+def test_rate_limit_when_reached_then_the_answer_is_429_and_says_when_it_ends(tmp_path: Path) -> None:
+    with serving(tmp_path, requests_per_minute=2) as served:
+        answers = [httpx.get(f"{served.base_url}/v2/clock", headers=served.headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json() == {"code": 42910000, "message": "too many requests."}
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+    assert int(answers[2].headers["x-ratelimit-reset"]) > served.clock.now().timestamp()
