@@ -123,7 +123,12 @@ class DirectBroker:
 
     def instrument(self, symbol: Symbol) -> Instrument | None:
         with asking():
-            return instrument_of(self._ask(Kind.ASSET, self._trading.asset, path={"symbol": symbol}))
+            try:
+                return instrument_of(self._ask(Kind.ASSET, self._trading.asset, path={"symbol": symbol}))
+            except RefusedError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                return None
 
     async def stream(self, listener: UpdateListener) -> None:
         """Tell the listener what the hub sends, from one thread."""
@@ -199,8 +204,12 @@ def _hand_over(listener: UpdateListener, raw: str) -> None:
     except ValueError as error:
         listener.unreadable(raw, str(error))
         return
-    if update is not None:
+    if update is None:
+        return
+    try:
         listener.update(update, raw)
+    except Exception as error:  # noqa: BLE001 -- the port: what a listener raises ends nothing
+        listener.unreadable(raw, f"handling it failed: {error!r}")
 
 
 def _nobody(_raw: str) -> None:

@@ -77,7 +77,7 @@ class VenueSide(Protocol):
         """Lose the answer to the next call of a kind, which is acted on before that or not."""
 
     def fill_next(self, *quantities: str) -> None:
-        """Fill the next order in these parts and leave the rest."""
+        """Fill the next order in these parts, whatever its price; the rest waits for its price."""
 
     def fill(self, name: str, quantity: str, price: str) -> None:
         """Fill an order, in whatever state it is."""

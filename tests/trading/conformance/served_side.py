@@ -37,7 +37,7 @@ class ServedSide:
         self.served.fault(loss.value, on=[call.value], when=when, seconds=_LONGEST_HANG_SECONDS)
 
     def fill_next(self, *quantities: str) -> None:
-        self.served.fault("partial_fills", quantities=list(quantities), price="100")
+        self.served.fault("partial_fills", quantities=list(quantities), price="100", then_match=True)
 
     def fill(self, name: str, quantity: str, price: str) -> None:
         order = self.served.venue.books.order_of_client_id(self._account.account_id, name)

@@ -13,7 +13,7 @@ from tests.trading.conformance.rig import Call, Loss
 
 def test_05_an_order_that_is_filled_in_part_and_canceled_keeps_its_part(bench: Bench) -> None:
     bench.rig.side.fill_next("4")
-    order = bench.place(bench.limit(100))
+    order = bench.place(bench.limit(90))
     bench.wait_for_status(order, OrderStatus.PARTIAL)
 
     bench.desk.cancel(order.client_order_id, "tester")
