@@ -6,6 +6,7 @@ head that was noted elsewhere before tells; `logged_anchors` reads these back.
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from services.auth.audit_watch import AuditWatch
@@ -58,12 +59,12 @@ class AuditAnchor:
         _log.info("%s%d is %s", FIRST_WORDS, head.sequence, head.mac, extra={"fields": fields})
 
 
-def anchor_of(fields: dict[str, str]) -> Anchor | None:
-    """The anchor that a line of the log carries, None when it carries none."""
+def anchor_of(fields: dict[str, str], at: datetime) -> Anchor | None:
+    """The anchor that a line of the log carries, None when it carries none. `at` is the line's time."""
     sequence, mac, seal = (fields.get(name, "") for name in ("sequence", "mac", "seal"))
     if not (sequence.isascii() and sequence.isdigit() and len(sequence) < 19 and mac and seal):  # noqa: PLR2004 -- what BIGINT holds
         return None
-    return Anchor(AuditHead(int(sequence), mac), seal)
+    return Anchor(AuditHead(int(sequence), mac), seal, at)
 
 
 def _fields(head: AuditHead) -> dict[str, str]:

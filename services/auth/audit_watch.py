@@ -59,7 +59,7 @@ class AuditWatch:
             AuditBrokenError: The trail has lost its head.
         """
         audit = self._vault.open_state().audit
-        known = [anchor.head for anchor in anchors if audit.is_ours(anchor)]
+        known = [anchor for anchor in anchors if audit.is_ours(anchor)]
         # One goes first along a trail that nobody has walked yet; the others walk on from where it ended.
         with self._first if self._walked is UNWALKED else nullcontext():
             # Before the view is opened: what others have walked since then may not be in it.

@@ -81,5 +81,6 @@ class LoggedAnchors:
         found = await self._console.logs(
             start=start, end=end, limit=most, service="auth", logger=LOGGER, text=FIRST_WORDS
         )
-        anchors = (anchor_of(line.fields) for line in found.lines)
-        return [anchor for anchor in dict.fromkeys(anchors) if anchor is not None]
+        anchors = [anchor_of(line.fields, line.time) for line in found.lines]
+        # The same head was written many times where the trail did not grow: the last time counts.
+        return list({anchor.head: anchor for anchor in reversed(anchors) if anchor is not None}.values())

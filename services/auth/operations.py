@@ -16,7 +16,7 @@ from services.auth.key_sources import KeySources
 from services.auth.secret import Secret
 from services.auth.settings import VaultKeySource
 from services.auth.totp.issuer import Correction
-from services.auth.vault.audit import AuditEntry
+from services.auth.vault.audit import ACCEPTED, AuditEntry
 from services.auth.vault.compared import ComparedSecrets
 from services.auth.vault.passphrase import SHORTEST_PASSPHRASE
 from services.auth.vault.rotation import Rotation, WrappingKeyRotation
@@ -176,6 +176,19 @@ class Operations:
             raise StepUpMissingError
         self._step_up(step_up, f"{kind} of {name}")
         return self._vault.open(name, kind, actor=self._actor, purpose="reveal")
+
+    def accept_trail(self, step_up: Secret) -> None:
+        """Say that the audit trail is as it should be, after a database was restored from a backup.
+
+        Heads that were anchored in the logs until now prove nothing from then on. Raises as `reveal` does.
+        """
+        if not self.has_step_up:
+            raise StepUpMissingError
+        self._step_up(step_up, "accepting the audit trail")
+        unsealed = self._vault.open_state()
+        with self._facts.transaction(durable=True) as tx:
+            unsealed.hold(tx.connection)
+            unsealed.audit.append(tx.connection, AuditEntry(self._clock.now(), self._actor, ACCEPTED))
 
     def rotate(self, source: VaultKeySource, passphrase: Secret | None) -> tuple[Rotation, Path | None]:
         """Wrap everything by a new key; done again after a crash it goes on.

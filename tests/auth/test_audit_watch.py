@@ -1,6 +1,7 @@
 """A look at the audit trail costs what is new; an edit of what is old is found when the whole is walked."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, update
@@ -9,6 +10,7 @@ from services.auth.anchoring import AuditAnchor
 from services.auth.audit_watch import WHOLE_EVERY, AuditWatch
 from services.auth.secret import Secret
 from services.auth.tables import AUDIT
+from services.auth.vault.audit import ACCEPTED, Anchor, AuditEntry, AuditHead
 from services.contracts.auth import CredentialKind
 from telemetry.emit.metrics import Metrics
 from tests.auth.support import ACCOUNT, OPERATOR, House
@@ -109,6 +111,27 @@ def test_generations_when_walked_in_two_steps_then_they_are_those_of_the_whole(
     long_trail.vault.remove(ACCOUNT, CredentialKind.API_KEY, actor=OPERATOR)
     with watch.followed() as (_, report):
         assert report.walked.generations == {(ACCOUNT, "password"): ROWS}
+
+
+def test_anchors_when_an_operator_accepted_the_trail_then_only_later_ones_prove_something(
+    watch: AuditWatch, long_trail: House, clock: FakeClock
+) -> None:
+    audit, gone = long_trail.vault.open_state().audit, AuditHead(ROWS + 5, "ab" * 32)
+    before = replace(audit.anchor(gone), at=clock.now())
+
+    def found(anchor: Anchor) -> str:
+        with watch.followed([anchor]) as (_, report):
+            return report.problem
+
+    assert found(before).startswith("the trail was cut")
+    clock.advance(60)
+    with long_trail.database.transaction() as connection:
+        audit.append(connection, AuditEntry(clock.now(), OPERATOR, ACCEPTED))
+    assert found(before) == ""
+    clock.advance(60)
+    assert found(replace(before, at=clock.now())).startswith("the trail was cut")
+    assert problem(watch, whole=True) == ""
+    assert found(before) == ""
 
 
 def test_anchor_when_an_old_row_was_edited_then_it_is_said_within_the_hour_and_no_head_is_anchored(

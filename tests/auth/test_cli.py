@@ -132,6 +132,14 @@ def test_step_up_when_it_is_changed_then_the_old_one_is_needed(cli: Cli) -> None
     assert cli.refused("auth", "step-up", lines=wrong).code == "step_up_refused"
 
 
+def test_accept_trail_when_the_step_up_is_wrong_or_not_set_then_it_is_refused(cli: Cli) -> None:
+    cli.well(*ALPACA)
+    assert cli.refused("auth", "accept-trail").code == "step_up_missing"
+    cli.well("auth", "step-up", lines=(STEP_UP,))
+    assert cli.refused("auth", "accept-trail", lines=("another passphrase",)).code == "step_up_refused"
+    assert "accepted as it is" in cli.well("auth", "accept-trail", lines=(STEP_UP,))
+
+
 def test_rotate_when_the_key_is_a_file_then_a_new_one_is_in_place_and_secrets_still_open(cli: Cli) -> None:
     cli.well(*ALPACA, "--secret", "api_key", lines=(SECRET,))
     cli.well("auth", "step-up", lines=(STEP_UP,))

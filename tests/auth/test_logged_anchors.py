@@ -111,8 +111,9 @@ def test_anchors_when_the_console_comes_back_then_those_before_the_start_are_rea
 )
 def test_line_when_it_is_no_whole_anchor_then_it_is_none(changed: dict[str, str]) -> None:
     fields = {"sequence": "3", "mac": "m", "seal": "s"}
-    assert anchor_of(fields) is not None
-    assert anchor_of({**fields, **changed}) is None
+    at = FakeClock().now()
+    assert anchor_of(fields, at) is not None
+    assert anchor_of({**fields, **changed}, at) is None
 
 
 def test_logs_when_asked_for_anchors_then_the_window_is_one_that_the_log_store_takes() -> None:

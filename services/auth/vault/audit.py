@@ -21,6 +21,7 @@ from services.auth.vault.records import framed
 
 STORED: Final = "secret_stored"
 REMOVED: Final = "secret_removed"
+ACCEPTED: Final = "trail_accepted"
 _HEAD: Final = "audit"
 _SEALED_FIELDS: Final = ("sequence", "occurred_at_us", "actor", "action", "account", "kind", "generation", "detail")
 _GENESIS: Final = "0" * 64
@@ -50,10 +51,17 @@ class AuditHead:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A head as it was written elsewhere. The seal shows that whoever wrote it had the trail's key."""
+    """A head as it was written elsewhere.
+
+    Attributes:
+        head: What was written.
+        seal: Shows that whoever wrote it had the trail's key.
+        at: When it was written, as far as that is known.
+    """
 
     head: AuditHead
     seal: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,12 @@ class Walked:
     Attributes:
         head: That row.
         generations: Of each secret stored up to there and not removed, by account and kind.
+        accepted_us: When an operator last accepted the trail as it was; anchors up to then prove nothing.
     """
 
     head: AuditHead
     generations: Mapping[tuple[str, str], int]
+    accepted_us: int = 0
 
 
 UNWALKED: Final = Walked(AuditHead(0, _GENESIS), MappingProxyType({}))
@@ -135,19 +145,20 @@ class AuditTrail:
             )
         return AuditHead(row["sequence"], row["mac"])
 
-    def verify(
-        self, connection: Connection, anchors: Iterable[AuditHead] = (), since: Walked = UNWALKED
-    ) -> AuditReport:
+    def verify(self, connection: Connection, anchors: Iterable[Anchor] = (), since: Walked = UNWALKED) -> AuditReport:
         """Walk the trail, and hold it against heads that were written elsewhere.
 
         About 5 microseconds a row, from the end of `since` on. An edit before that shows in a walk of the whole only.
         """
         head = self.head(connection)
         walk = _Walk(self._mac, since)
-        problem = _against(connection, {*anchors, since.head}, head) or walk.go(connection)
+        problem = _against(connection, {since.head}, head) or walk.go(connection)
         if not problem and walk.head != head:
             problem = f"the trail ends at row {walk.head.sequence}, its head says {head.sequence}"
-        return AuditReport(head, problem, Walked(walk.head, walk.generations), walk.rows_read)
+        walked = Walked(walk.head, walk.generations, walk.accepted_us)
+        return AuditReport(
+            head, problem or _against(connection, _still_proving(anchors, walked), head), walked, walk.rows_read
+        )
 
     def anchor(self, head: AuditHead) -> Anchor:
         """The head as it may be written where others write too."""
@@ -170,6 +181,7 @@ class _Walk:
         self._mac = mac
         self.head = since.head
         self.generations = dict(since.generations)
+        self.accepted_us = since.accepted_us
         self.rows_read = 0
 
     def go(self, connection: Connection) -> str:
@@ -193,6 +205,12 @@ class _Walk:
             self.generations[secret] = row["generation"]
         elif row["action"] == REMOVED:
             self.generations.pop(secret, None)
+        elif row["action"] == ACCEPTED:
+            self.accepted_us = row["occurred_at_us"]
+
+
+def _still_proving(anchors: Iterable[Anchor], walked: Walked) -> set[AuditHead]:
+    return {each.head for each in anchors if each.at is None or microseconds(each.at) > walked.accepted_us}
 
 
 def _against(connection: Connection, anchors: set[AuditHead], head: AuditHead) -> str:

@@ -17,7 +17,7 @@ from services.auth.errors import (
 from services.auth.secret import Secret
 from services.auth.transactions import Readings, Transaction, Transactions
 from services.auth.vault import store, unsealing
-from services.auth.vault.audit import REMOVED, STORED, AuditEntry, AuditHead, AuditReport
+from services.auth.vault.audit import REMOVED, STORED, Anchor, AuditEntry, AuditHead, AuditReport
 from services.auth.vault.keys import KeyProvider
 from services.auth.vault.records import unseal
 from services.auth.vault.store import StoredRecord
@@ -259,7 +259,7 @@ class Vault:
     def verify_audit(self, anchors: Sequence[AuditHead] = ()) -> AuditReport:
         """Walk the audit trail and hold it against heads written elsewhere. Raises `SealedError`."""
         with self._readings.reading() as connection:
-            return self.open_state().audit.verify(connection, anchors)
+            return self.open_state().audit.verify(connection, [Anchor(head, "") for head in anchors])
 
     def open_state(self) -> Unsealed:
         """The keys, for the vault's own parts. Raises `SealedError`."""

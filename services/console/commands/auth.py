@@ -44,6 +44,7 @@ def make_app() -> typer.Typer:
         listing,
         reveal,
         rotate,
+        accept_trail,
         step_up,
         fix_permissions,
         unseal,
@@ -118,6 +119,11 @@ def rotate(
 ) -> None:
     """Wrap every secret by a new key. Safe to repeat; goes on where a crash ended it."""
     _vault()(operator_of(context)).rotate(to)
+
+
+def accept_trail(context: typer.Context) -> None:
+    """Say that the audit trail is right after a backup was put back, so that preflight passes. Takes the step-up."""
+    _vault()(operator_of(context)).accept_trail()
 
 
 def step_up(context: typer.Context) -> None:

@@ -101,6 +101,12 @@ class VaultWork:
             # Past rich and its styles: exactly what was stored.
             operations.reveal(AccountId(name), kind, step_up).use(lambda text: sys.stdout.write(f"{text}\n"))
 
+    def accept_trail(self) -> None:
+        """See `auth.accept_trail`."""
+        with self._unlocked() as operations:
+            operations.accept_trail(Secret(secret_line("step-up passphrase") if operations.has_step_up else ""))
+        self._say("the audit trail is accepted as it is; this too is in it")
+
     def rotate(self, to: str) -> None:
         """See `auth.rotate`."""
         source = _source(to or self._settings.vault_key_source)
