@@ -127,7 +127,9 @@ def test_a_replaced_exit_that_is_held_stays_held() -> None:
     )
     m.replace(VenueOrderId("target"), order("b", SELL, limit="55"), START)
     assert m.on_bar(bar(0, "70 71 69 70")) == []
-    assert fills(m.on_bar(bar(1, "50 56 50 50"))) == [("entry", "10", "50"), ("b", "10", "55")]
+    assert fills(m.on_bar(bar(1, "50 51 50 50"))) == [("entry", "10", "50")]
+    assert [each.order_id for each in m.working()] == ["stop", "b"]  # in the order in which they were released
+    assert fills(m.on_bar(bar(2, "50 56 50 50"))) == [("b", "10", "55")]
 
 
 def test_exits_follow_a_replaced_entry_to_its_new_quantity() -> None:
@@ -160,6 +162,13 @@ def test_a_split_adjusts_orders_and_the_last_price() -> None:
     assert (adjusted.quantity, adjusted.limit_price) == (20, Decimal(45))
     assert m.last_price(ACME) == 50
     assert fills(m.on_bar(bar(5, "50 51 44 45"))) == [("a", "20", "45.00")]
+
+
+def test_a_split_multiplies_what_is_left_of_the_volume() -> None:
+    m = matcher(FillRule.IMMEDIATE, participation="0.1")
+    m.on_bar(bar(0, "100 101 99 100", volume=30))
+    m.split(ACME, Decimal(2), minute(1))
+    assert fills(m.submit(order("a"), minute(1))) == [("a", "6", "50")]
 
 
 @pytest.mark.parametrize(

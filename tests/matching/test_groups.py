@@ -112,6 +112,7 @@ def test_exits_keep_their_place_when_their_entry_fills_more() -> None:
     m.on_bar(bar(0, "100 101 99 100", volume=40))
     m.submit(order("later", SELL, limit="110"), minute(1))
     m.on_bar(bar(1, "100 101 99 100", volume=60))
+    assert [each.order_id for each in m.working()] == ["stop", "target", "later"]
     assert fills(m.on_bar(bar(2, "110 110 110 110", volume=150))) == [("target", "10", "110"), ("later", "5", "110")]
 
 
@@ -127,6 +128,15 @@ def test_a_stop_goes_before_a_target_inside_one_bar() -> None:
     told = m.on_bar(bar(0, "100 111 89 100"))
     assert fills(told) == [("stop", "10", "90")]
     assert why(told) == [("target", CancelReason.PARTNER_FILLED)]
+
+
+@pytest.mark.parametrize("rule", FillRule)
+def test_a_stop_goes_before_a_target_at_one_price(rule: FillRule) -> None:
+    m = matcher(rule)
+    m.on_bar(bar(-1, "100 100 100 100"))
+    told = m.submit_oco(order("target", SELL, limit="100"), order("stop", SELL, stop="100"), START)
+    told += m.on_bar(bar(0, "100 100 100 100"))
+    assert fills(told) == [("stop", "10", "100")]
 
 
 def test_a_target_that_is_gapped_through_fills_at_the_better_open_before_the_stop() -> None:

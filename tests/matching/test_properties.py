@@ -263,7 +263,7 @@ class MatchingMachine(RuleBasedStateMachine):
 
 
 TestMatching = MatchingMachine.TestCase
-TestMatching.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestMatching.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def test_an_account_holds_what_the_fills_add_up_to() -> None:
