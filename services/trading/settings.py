@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from services.contracts.auth import Broker
 from services.contracts.orders import PAPER_VENUES, VenueName
 from services.contracts.verdict import Environment
+from services.kit import yaml_text
 from services.kit.errors import StartError
 from services.kit.service_settings import ServiceSettings
 from services.trading.risk.limits import Limits
@@ -120,14 +120,13 @@ class TradingSettings(ServiceSettings):
 
 def _read(path: Path) -> TradingFile:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise TradingFileError(f"{path} cannot be read: {why}. See SIGHTLINE_TRADING_FILE.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise TradingFileError(f"{path} is not YAML{where}. docs/trading.md has an example.") from error
+        content = yaml_text.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TradingFileError(f"{path} cannot be read: {error.strerror}. See SIGHTLINE_TRADING_FILE.") from error
+    except UnicodeDecodeError as error:
+        raise TradingFileError(f"{path} is not UTF-8 text.") from error
+    except yaml_text.YamlUnreadableError as error:
+        raise TradingFileError(f"{path} {error}. docs/trading.md has an example.") from error
     try:
         return TradingFile.model_validate(content)
     except ValidationError as error:
