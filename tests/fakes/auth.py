@@ -25,6 +25,7 @@ class FakeAuth:
         digest: Signs for these settings instead of those that were asked for.
         lease_seconds: Life of the leases.
         preflights, leases: How often it was asked.
+        headers: What the sessions of accounts consist of; made up where nothing is said.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -35,6 +36,7 @@ class FakeAuth:
         self.lease_seconds = 300.0
         self.preflights = 0
         self.leases = 0
+        self.headers: dict[AccountId, dict[str, str]] = {}
         self.change_key()
 
     def change_key(self) -> None:
@@ -84,7 +86,7 @@ class FakeAuth:
         return LeaseGrant(
             account=account,
             environment=Environment.PAPER,
-            headers={"APCA-API-KEY-ID": f"key-{self.leases}"},
+            headers=self.headers.get(account, {"APCA-API-KEY-ID": f"key-{self.leases}"}),
             expires_at=self._clock.now() + timedelta(seconds=self.lease_seconds),
         )
 
