@@ -198,3 +198,20 @@ def test_command_when_it_runs_in_the_services_own_container_then_it_calls_the_se
         assert "alpaca-paper" in cli.well("auth", "report")
         cli.environ["SIGHTLINE_PORT"] = str(port + 1)
         assert "does not run" in str(cli("auth", "report").exception)
+
+
+def test_unseal_when_a_person_has_the_passphrase_then_the_running_service_is_opened_by_the_right_one_alone(
+    cli: Cli,
+) -> None:
+    passphrase = "a passphrase of six words"
+    cli.environ["SIGHTLINE_VAULT_KEY_SOURCE"] = "passphrase"
+    cli.well(*ALPACA, lines=(passphrase,))
+    environ = {**cli.home.process_environ, "SIGHTLINE_CONSOLE": "text", "SIGHTLINE_VAULT_KEY_SOURCE": "passphrase"}
+    with started("services.auth", environ) as running:
+        port = int(running.url.rpartition(":")[2])
+        cli.components = (component("auth", port),)
+        cli.environ["SIGHTLINE_PORT"] = str(port)
+        refused = cli("auth", "unseal", lines=("another passphrase of six",))
+        assert "auth refused" in str(refused.exception)
+        assert "the vault is open" in cli.well("auth", "unseal", lines=(passphrase,))
+        assert "the vault is open" in cli.well("auth", "unseal")
