@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import bus, logs, requests, store, verdict
+from benchmarks import bus, logs, requests, store, venue, verdict
 
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "logs": logs.run,
@@ -11,6 +11,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "store": store.run,
     "bus": bus.run,
     "verdict": verdict.run,
+    "venue": venue.run,
 }
 
 

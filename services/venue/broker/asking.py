@@ -104,7 +104,7 @@ class Desk:
                 self._happen(fault)
         if one_of(faults, FaultKind.EXPIRED_KEY):
             await self._expire(request)
-        failing = [fault for fault in faults if fault.fault in _FAILING]
+        failing = [fault for fault in faults if fault.fault in FAILING]
         for fault in failing:
             if fault.when == _BEFORE:
                 return await _fail(request, fault)
@@ -172,7 +172,7 @@ async def _fail(request: Request, fault: Fault) -> Response:
         case FaultKind.GARBAGE:
             return Response("}{ this is no JSON", HTTPStatus.OK, media_type="application/json")
         case _:
-            return _failure(_FAILING[fault.fault], {})
+            return _failure(FAILING[fault.fault], {})
 
 
 async def _until_gone(request: Request, seconds: float | None) -> None:
@@ -185,7 +185,7 @@ async def _until_gone(request: Request, seconds: float | None) -> None:
         return
 
 
-_FAILING: Final = {
+FAILING: Final = {
     FaultKind.FORBIDDEN: HTTPStatus.FORBIDDEN,
     FaultKind.THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,
     FaultKind.SERVER_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from services.kit.database import Database
+from services.kit.database_errors import DatabaseError
 from services.kit.errors import SightlineError
 from services.venue.broker import storing
 from services.venue.broker.storing import Rows
@@ -78,10 +81,11 @@ class Journal:
             storing.merge(self._unwritten, entry.rows)
         try:
             await asyncio.to_thread(self._store, self._unwritten)
-        except SightlineError as error:
-            _log.error("the paper broker cannot store what happened: %s", error.detail)
+        except (SightlineError, SQLAlchemyError) as error:
+            told = error if isinstance(error, SightlineError) else DatabaseError("The database refused a row.")
+            _log.error("the paper broker cannot store what happened: %s", told.detail, exc_info=error)
             for entry in entries:
-                _settle(entry, error)
+                _settle(entry, told)
             return
         self._unwritten = {}
         for entry in entries:

@@ -23,12 +23,12 @@ from services.matching.market import Matcher
 from services.matching.rules import Rules
 from services.venue.broker import market_data
 from services.venue.broker.accounts import MARGIN, PaperAccount, digest_of
-from services.venue.broker.asking import Desk, Handler
+from services.venue.broker.asking import FAILING, Desk, Handler
 from services.venue.broker.books import Books, Changes
 from services.venue.broker.calendar_routes import Calendar
 from services.venue.broker.errors import ForbiddenError, NotAuthorizedError
 from services.venue.broker.exchange import Exchange
-from services.venue.broker.faults import Fault, FaultKind, Kind
+from services.venue.broker.faults import OF_VENUE, Fault, FaultKind, Kind
 from services.venue.broker.frames import Frame, News
 from services.venue.broker.hours import Hours, TimeSource, VenueTime
 from services.venue.broker.hub import Hub
@@ -267,6 +267,14 @@ class PaperVenue:
         return serve
 
     async def _stream(self, socket: WebSocket) -> None:
+        for fault in self.plan.at_request(Kind.STREAM):
+            if fault.fault is FaultKind.LATENCY:
+                await asyncio.sleep(self.plan.latency(fault))
+            elif fault.fault in OF_VENUE:
+                self.happen(fault)
+            elif fault.fault in FAILING:
+                await socket.close()  # before it is accepted: the client sees a 403
+                return
         await self.hub.serve(socket)
 
 

@@ -15,6 +15,7 @@ from alpaca.common.exceptions import APIError
 from alpaca.trading.enums import OrderStatus
 from alpaca.trading.requests import ReplaceOrderRequest
 from pydantic import ValidationError
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from services.venue.broker.faults import Fault, FaultKind, Kind
@@ -365,6 +366,14 @@ def test_stream_when_disconnected_then_it_is_closed(venue: ServedVenue) -> None:
         assert _events(stream, 2) == ["pending_new", "new"]
         with pytest.raises(Exception, match="1001"):
             stream.recv(10)
+
+
+def test_stream_when_it_is_to_fail_then_it_is_refused_and_the_next_one_stands(venue: ServedVenue) -> None:
+    venue.fault("forbidden", on=["stream"])
+    with pytest.raises(InvalidStatus, match="403"), connect(venue.stream_url):
+        pass
+    with _listen(venue):
+        assert venue.venue.hub.listeners == 1
 
 
 @pytest.mark.parametrize(
