@@ -24,6 +24,7 @@ from services.matching.rules import Rules
 from services.venue.broker import market_data
 from services.venue.broker.accounts import MARGIN, PaperAccount, digest_of
 from services.venue.broker.asking import FAILING, Desk, Handler
+from services.venue.broker.bar_stream import BarHub
 from services.venue.broker.books import Books, Changes
 from services.venue.broker.calendar_routes import Calendar
 from services.venue.broker.errors import ForbiddenError, NotAuthorizedError
@@ -106,6 +107,7 @@ class PaperVenue:
         self.rate = RateLimit(clock, options.requests_per_minute)
         self.time = VenueTime(options.time_source, clock)
         self.hub = Hub(self.plan, self.authenticate)
+        self.bar_hub = BarHub(self.authenticate)
         self.exchange = Exchange(
             self.books, Matcher(options.costs, options.rules), options.hours, self.time, self._new_id
         )
@@ -172,9 +174,10 @@ class PaperVenue:
 
     async def push(self, *bars: Bar) -> int:
         """Take bars in; says how many were new. Raises `DatabaseError`."""
-        taken = sum([self.exchange.on_bar(bar) for bar in bars])
+        taken = [bar for bar in bars if self.exchange.on_bar(bar)]
         await self.settle()
-        return taken
+        self.bar_hub.publish(taken)
+        return len(taken)
 
     async def look_at_the_clock(self) -> None:
         """Do what the passing of time brings. Raises `DatabaseError`."""
@@ -255,7 +258,8 @@ class PaperVenue:
             Route(path, self._watched(kind, desk.endpoint(kind, handler)), methods=[method])
             for method, path, kind, handler in served
         ]
-        return [*routes, WebSocketRoute("/stream", self._stream)]
+        streams = [WebSocketRoute(f"/v2/{feed}", self._bar_stream) for feed in ("iex", "sip")]
+        return [*routes, WebSocketRoute("/stream", self._stream), *streams]
 
     def _watched(self, kind: Kind, endpoint: Endpoint) -> Endpoint:
         async def serve(request: Request) -> Response:
@@ -265,6 +269,9 @@ class PaperVenue:
             return response
 
         return serve
+
+    async def _bar_stream(self, socket: WebSocket) -> None:
+        await self.bar_hub.serve(socket)
 
     async def _stream(self, socket: WebSocket) -> None:
         for fault in self.plan.at_request(Kind.STREAM):
