@@ -29,6 +29,7 @@ from services.trading.brokers.port import (
     VenueOrder,
     VenuePosition,
 )
+from services.trading.desk.answers import send
 from services.trading.desk.kill_store import Pull
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Closing:
 
     def _send(self, name: ClientOrderId, intent: OrderIntent, position: VenuePosition) -> str:
         self._held = position.quantity
-        outcome = self._broker.submit(name, intent.ticket)
+        outcome = send(lambda: self._broker.submit(name, intent.ticket))
         self._books.answered(name, outcome)
         if isinstance(outcome, Accepted):
             self._known = Known.SENT

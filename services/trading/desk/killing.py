@@ -108,7 +108,10 @@ class VenueKiller:
             return self._act(pool, snapshot, asked_at, quiet=quiet)
         except VenueUnavailableError as error:
             self._left = error.detail
-            return False
+        except Exception as error:  # noqa: BLE001 -- a fault of ours in one round must not end the pull
+            _log.exception("a round of the kill switch at %s failed", self._broker.name)
+            self._left = f"a fault of ours, see the log: {type(error).__name__}"
+        return False
 
     def _cancel_at_once(self) -> None:
         if self._bulk is not None and isinstance(self._bulk.cancel_all(), CancelTaken):
@@ -153,7 +156,13 @@ class VenueKiller:
         if closing is None:
             closing = Closing(self._broker, self._books, self._clock, self._pull, position.symbol)
             self._closings[position.symbol] = closing
-        return closing.step(position, known)
+        try:
+            return closing.step(position, known)
+        except VenueUnavailableError as error:
+            return f"{position.symbol}: {error.detail}"
+        except Exception as error:  # noqa: BLE001 -- one position's fault must leave no other open
+            _log.exception("closing %s at %s failed", position.symbol, self._broker.name)
+            return f"{position.symbol}: a fault of ours, see the log: {type(error).__name__}"
 
     def _is_closing(self, order: VenueOrder) -> bool:
         names = self._names.get(order.symbol)

@@ -11,7 +11,6 @@ from services.contracts.orders import VenueName
 from services.contracts.sessions import LeaseGrant
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
-from services.trading.brokers.port import VenueRefusesKeysError
 from services.trading.desk.keeping import keeping
 from services.trading.desk.views import LeaseStanding
 
@@ -51,17 +50,6 @@ class LeaseKeeper:
         """The headers of the last lease, also when it has run out; None before the first. Not for any log."""
         grant = self._grants.get(venue)
         return None if grant is None else grant.headers
-
-    def keys(self, venue: VenueName) -> Mapping[str, str]:
-        """The same for an adapter, that cannot do without.
-
-        Raises:
-            VenueRefusesKeysError: Auth has given none yet.
-        """
-        headers = self.headers(venue)
-        if headers is None:
-            raise VenueRefusesKeysError(f"There is no session to call {venue} with: {self.standing(venue).detail}.")
-        return headers
 
     def standing(self, venue: VenueName) -> LeaseStanding:
         """How the lease stands now; tells nothing secret."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from opentelemetry.trace import Tracer
 
-from services.contracts.orders import OrderIntent, OrderTicket, VenueName
+from services.contracts.orders import DenyReason, OrderIntent, OrderTicket, VenueName
 from services.contracts.trading import FailedOver
 from services.kit.clock import Clock
 from services.kit.database_errors import DatabaseError
@@ -146,7 +146,7 @@ class Submitter:
         books = self._sighting.books()
         choice = self._choice(journey, intent.ticket, books)
         if choice.reason is not None:
-            return Denial(choice.reason, choice.detail)
+            return self._nearer(journey, choice, Denial(choice.reason, choice.detail), books)
         venue = choice.venues[0]
         sight = self._sighting.sight(intent.ticket, venue, journey.lookups, books)
         denied = check(intent, sight, self._limits)
@@ -159,6 +159,18 @@ class Submitter:
             self._sighting.watches[venue].submitting(books.at)
             self._in_use = venue
         return _Way(order, closes)
+
+    def _nearer(self, journey: _Journey, choice: Choice, general: Denial, books: Books) -> Denial:
+        """What the gate says of the venue that the order would have gone to, where that says more."""
+        if choice.nearest is None:
+            return general
+        intent = journey.intent
+        denied = check(
+            intent, self._sighting.sight(intent.ticket, choice.nearest, journey.lookups, books), self._limits
+        )
+        if denied is None or denied.reason is DenyReason.NOT_READY:
+            return general
+        return Denial(denied.reason, denied.detail)
 
     def _choice(self, journey: _Journey, ticket: OrderTicket, books: Books) -> Choice:
         candidates = [each for each in self._sighting.candidates(journey.lookups) if each.venue not in journey.tried]

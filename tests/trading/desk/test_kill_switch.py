@@ -70,8 +70,7 @@ def test_nothing_passes_while_trading_is_halted(open_market: DeskHouse) -> None:
     closed = open_market.desk.submit(open_market.intent(leg="close", side=Side.SELL))
 
     reasons = [placed.denial and placed.denial.reason for placed in (opened, closed)]
-    assert reasons[1] is DenyReason.TRADING_HALTED
-    assert reasons[0] in {DenyReason.TRADING_HALTED, DenyReason.NO_VENUE}
+    assert reasons == [DenyReason.TRADING_HALTED, DenyReason.TRADING_HALTED]
 
 
 def test_a_short_position_is_bought_back(house: DeskHouse) -> None:
@@ -225,6 +224,25 @@ def test_a_crash_in_the_middle_is_gone_on_with_and_nothing_is_doubled(open_marke
     assert second.alpha.positions[AAPL].quantity == 0
     assert len([ticket for _, ticket in second.alpha.submitted if ticket.side is Side.SELL]) == 1
     assert second.desk.state().state is TradingState.HALTED
+
+
+def test_a_fault_at_one_position_leaves_no_other_open(house: DeskHouse) -> None:
+    house.hold(house.alpha)
+    house.hold(house.alpha, 5, leg="other", symbol=MSFT)
+    trade(house.alpha)
+    submit, faults = house.alpha.submit, [1, 2]
+
+    def fail_at_aapl(name: ClientOrderId, ticket: OrderTicket) -> object:
+        if ticket.symbol == AAPL and faults:
+            raise ZeroDivisionError(faults.pop())
+        return submit(name, ticket)
+
+    house.alpha.submit = fail_at_aapl  # type: ignore[method-assign, assignment]
+
+    report = house.desk.halt("operator", "a drill")
+
+    assert (report.flat, report.flattened) == (True, 2)
+    assert [position.quantity for position in house.alpha.positions.values()] == [0, 0]
 
 
 def test_two_who_pull_at_once_share_one_pull(open_market: DeskHouse) -> None:

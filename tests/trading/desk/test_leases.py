@@ -6,7 +6,6 @@ import pytest
 
 from services.contracts.auth import AccountId
 from services.contracts.orders import VenueName
-from services.trading.brokers.port import VenueRefusesKeysError
 from services.trading.desk.leases import LeaseKeeper
 from tests.fakes.auth import FakeAuth
 from tests.fakes.clock import FakeClock
@@ -32,8 +31,6 @@ def house() -> House:
 def test_there_are_no_headers_before_the_first_lease(house: House) -> None:
     assert house.keeper.headers(ALPHA) is None
     assert not house.keeper.standing(ALPHA).held
-    with pytest.raises(VenueRefusesKeysError, match="auth has not been asked for a session yet"):
-        house.keeper.keys(ALPHA)
 
 
 def test_a_lease_is_renewed_at_half_its_life(house: House) -> None:
