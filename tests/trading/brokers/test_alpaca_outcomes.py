@@ -1,10 +1,13 @@
 """What becomes of an order: proven by a server of bare sockets, through the real alpaca-py."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from services.contracts.orders import VenueOrderId
+from services.contracts.market import OrderType
+from services.contracts.orders import ClientOrderId, VenueOrderId
 from services.trading.brokers.port import (
     Accepted,
     CancelTaken,
@@ -31,6 +34,7 @@ from tests.trading.brokers.sockets import (
     reset,
     trickle,
 )
+from tests.venue.broker.serving import serving
 
 ORDER_ID = VenueOrderId("61e69015-8549-4bfd-b9c3-01e75843f47d")
 DUPLICATE = answer(422, {"code": 40010001, "message": "client_order_id must be unique"})
@@ -272,3 +276,14 @@ def test_renewed_keys_are_used_at_the_next_call() -> None:
         sent = [heard.headers["apca-api-key-id"] for heard in server.heard]
     assert sent[1] == renewed["APCA-API-KEY-ID"]
     assert sent[0] != sent[1]
+
+
+def test_many_threads_at_once_each_get_the_answer_to_their_own_order(tmp_path: Path) -> None:
+    waiting = TICKET.model_copy(update={"order_type": OrderType.LIMIT, "limit_price": Decimal(50)})
+    names = [ClientOrderId(f"sl-{number}.0") for number in range(200)]
+    with serving(tmp_path) as served, ThreadPoolExecutor(16) as threads:
+        broker = broker_at(served.base_url, served.headers, patience=Patience(read_seconds=30.0))
+        outcomes = list(threads.map(lambda name: broker.submit(name, waiting), names))
+        broker.close()
+    assert [each for each in outcomes if not isinstance(each, Accepted)] == []
+    assert [each.order.client_order_id for each in outcomes if isinstance(each, Accepted)] == names
