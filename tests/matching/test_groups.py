@@ -322,6 +322,7 @@ def test_gtc_exits_of_a_day_entry_without_fills_end_with_it() -> None:
         (order("t", SELL, limit="110"), order("s", SELL, limit="90"), "stop or a stop-limit"),
         (order("t", SELL, limit="110"), order("s", SELL, "9", stop="90"), "same symbol, side and quantity"),
         (order("t", SELL, limit="110", tif=GTC), order("s", SELL, stop="90"), "both are gtc"),
+        (order("t", SELL, limit="110", tif=IOC), order("s", SELL, stop="90", tif=IOC), "both exits are day"),
         (order("t", BUY, limit="110"), order("s", BUY, stop="90"), "opposite side"),
         (order("t", SELL, limit="110"), order("s", SELL, stop="90"), "do not end before their entry"),
     ],
