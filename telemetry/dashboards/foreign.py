@@ -17,7 +17,7 @@ PROCESS_START_TIME = Metric(
     "process_start_time_seconds", Kind.GAUGE, "Unix time at which the process started; written by the client library."
 )
 
-# Kept by prometheus/rules/trading.yml.
+# Kept by prometheus/rules/objectives.yml.
 PLACEMENT_ERRORS = {
     window: Metric(
         f"sightline:trading_placement_errors:ratio_rate{window}",
