@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from typing import Final
 
 from services.contracts.market import OrderClass, OrderType, Side, Symbol
@@ -135,7 +135,10 @@ class Terms:
         price = self.exchange.books.prices.last(symbol)
         if price is None or new.notional is None:
             raise UnprocessableError(f"no price is known for {symbol}")
-        shares = (new.notional / price).quantize(_SHARE_STEP, ROUND_DOWN)
+        try:
+            shares = (new.notional / price).quantize(_SHARE_STEP, ROUND_DOWN)
+        except InvalidOperation:  # more digits than there are
+            raise UnprocessableError("notional is too large") from None
         if not shares:
             raise UnprocessableError("notional is too small")
         return shares

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.conftest import postgres_server as postgres_server  # noqa: PLC0414 -- a fixture, used by its name
+from tests.kit.conftest import postgres_url as postgres_url  # noqa: PLC0414 -- the same
 from tests.venue.broker.serving import ServedVenue, serving
 
 

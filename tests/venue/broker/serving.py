@@ -194,6 +194,7 @@ def serving(  # noqa: PLR0913 -- how a venue may differ, all optional
     keys: tuple[str, str] | None = None,
     clock: MovableClock | None = None,
     port: int = 0,
+    database_url: str | None = None,
 ) -> Iterator[ServedVenue]:
     """Serve a venue whose database lies in `directory`; a second time with the same one, it goes on where it was.
 
@@ -210,7 +211,8 @@ def serving(  # noqa: PLR0913 -- how a venue may differ, all optional
         requests_per_minute=requests_per_minute,
     )
     key_id, secret_key = keys or (f"PK{secrets.token_hex(9).upper()}", secrets.token_urlsafe(30))
-    database = Database(f"sqlite:///{directory / f'{name}.db'}", service="venue", versions=[MIGRATIONS])
+    url = database_url or f"sqlite:///{directory / f'{name}.db'}"
+    database = Database(url, service="venue", versions=[MIGRATIONS])
     database.migrate()
     journal = Journal(database)
     venue = PaperVenue(options, _as_clock(clock), SystemRandomness(), journal, NoCustomers())

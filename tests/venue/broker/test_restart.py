@@ -35,6 +35,19 @@ def test_venue_when_started_again_then_orders_positions_money_and_fills_are_as_b
         assert _everything(venue.trading_client()) == before
 
 
+@pytest.mark.needs("initdb", "postgres")
+def test_venue_when_it_stores_in_postgres_then_it_knows_everything_after_a_restart(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    with serving(tmp_path, keys=KEYS, database_url=postgres_url) as venue:
+        client = venue.trading_client()
+        client.submit_order(market())
+        client.cancel_order_by_id(client.submit_order(limit(80)).id)
+        before = _everything(client)
+    with serving(tmp_path, keys=KEYS, database_url=postgres_url) as venue:
+        assert _everything(venue.trading_client()) == before
+
+
 def test_orders_when_the_venue_is_started_again_then_they_go_on_trading(tmp_path: Path) -> None:
     clock = MovableClock()
     with serving(tmp_path, keys=KEYS, participation=Decimal("0.5"), clock=clock) as venue:

@@ -293,6 +293,16 @@ def test_notional_order_when_sent_then_it_buys_parts_of_shares(venue: ServedVenu
     assert (order.notional, order.qty, order.filled_qty) == ("50", None, "0.5")
 
 
+@pytest.mark.parametrize(("notional", "words"), [("999999999999999", "too large"), ("0.000000001", "too small")])
+def test_notional_order_when_it_comes_to_no_number_of_shares_then_it_is_refused(
+    venue: ServedVenue, notional: str, words: str
+) -> None:
+    venue.push("MSFT", "0.000001" if words == "too large" else "300")
+    status, body = _refusal(venue, symbol="MSFT", qty=None, notional=notional)
+    assert (status, body["code"]) == (422, 42210000)
+    assert words in str(body["message"])
+
+
 # --- lists
 
 
