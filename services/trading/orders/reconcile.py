@@ -167,8 +167,9 @@ class Reconciler:
         ask = []
         for order in ours:
             listed = order.client_order_id in comparison.told or order.venue_order_id in named
-            sent_since = order.status is OrderStatus.SUBMITTING or order.submitted_at > comparison.asked_at
-            if listed or sent_since:
+            # Our news of it is newer than the look: an order may be taken between the two.
+            newer = order.status is OrderStatus.SUBMITTING or order.changed_at > comparison.asked_at
+            if listed or newer:
                 continue
             ask.append(order.client_order_id)
             if order.status is not OrderStatus.UNKNOWN:
