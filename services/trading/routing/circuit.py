@@ -56,8 +56,8 @@ class Circuit:
     Attributes:
         failures: In a row.
         openings: In a row, without a success in between.
-        retry_at: When a try is allowed: the end of the wait, or while one is under way when it counts as lost.
-        latched: Opened by a refusal; time does not lead out.
+        retry_at: When a try is allowed: the end of the wait, or while one is under way when it counts as lost. None
+            while it is closed, and when it is latched.
         reason: Why it is open, "" when it is closed.
         outcomes: The latest within the window, oldest first.
     """
@@ -67,16 +67,20 @@ class Circuit:
     failures: int = 0
     openings: int = 0
     retry_at: datetime | None = None
-    latched: bool = False
     reason: str = ""
     outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def latched(self) -> bool:
+        """Opened by a refusal: time does not lead out."""
+        return self.state is CircuitState.OPEN and self.retry_at is None
 
 
 def allows(circuit: Circuit, at: datetime) -> bool:
     """Whether a new order may go to the venue now. One that goes is told by `tried` first."""
     if circuit.state is CircuitState.CLOSED:
         return True
-    return not circuit.latched and circuit.retry_at is not None and at >= circuit.retry_at
+    return circuit.retry_at is not None and at >= circuit.retry_at
 
 
 def tried(circuit: Circuit, at: datetime, rules: CircuitRules) -> Circuit:
@@ -112,7 +116,7 @@ def failed(circuit: Circuit, at: datetime, rules: CircuitRules, reason: str) -> 
 
 def refused(circuit: Circuit, at: datetime, reason: str) -> Circuit:
     """The circuit after the venue refused us: session, key or account. It is latched."""
-    latched = replace(circuit, retry_at=None, latched=True, reason=reason)
+    latched = replace(circuit, retry_at=None, reason=reason)
     return _to(latched, CircuitState.OPEN, at)
 
 

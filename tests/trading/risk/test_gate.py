@@ -272,6 +272,7 @@ CASES = [
         "lost 2,000.50 dollars so far, the limit is 2,000",
         seen={"day_result": Decimal("-2000.50")},
     ),
+    Case("lost to the limit", DenyReason.DAILY_LOSS, "lost 2,000 dollars", seen={"day_result": Decimal(-2000)}),
     Case("no account", DenyReason.BUYING_POWER, "has not told its buying power", seen={"account": None}),
     Case(
         "no money for the market's cushion",
@@ -388,6 +389,12 @@ PASSING = [
         "over the limit already, and not made worse",
         ticket(**SELL, quantity=Decimal(60)),
         {"exposures": [exposure(300, selling=Decimal(300))]},
+        Limits(),
+    ),
+    (
+        "short, and sells more within the account's means",
+        ticket(**SELL),
+        {"exposures": [exposure(-10)], "account": account(buying_power=Decimal(1_030))},
         Limits(),
     ),
     (
