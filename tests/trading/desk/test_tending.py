@@ -1,15 +1,16 @@
 """What is done about a venue again and again: comparing, asking, noticing."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 
-from services.contracts.orders import OrderStatus, TradingState
+from services.contracts.orders import OrderStatus, TradingState, client_order_id
 from services.contracts.trading import ReadinessChanged, Reconciled, ReconciliationFailed
 from services.kit.database import Database
 from services.kit.database_errors import DatabaseError
-from services.trading.brokers.port import OutcomeUnknown, VenuePosition
+from services.trading.brokers.port import Accepted, OutcomeUnknown, Snapshot, VenuePosition
 from services.trading.risk.sight import Market
 from tests.fakes.broker import FakeBroker
 from tests.trading.desk.support import AAPL, ALPHA, WIDE, DeskHouse
@@ -263,3 +264,21 @@ def test_a_second_process_takes_over_when_the_first_one_is_gone(house: DeskHouse
     assert second.desk.state().owner
     assert len(second.desk.unended()) == 1
     assert second.desk.submit(second.intent(leg="next")).denial is None
+
+
+def test_an_order_that_the_venue_takes_while_it_is_being_compared_with_is_no_difference(house: DeskHouse) -> None:
+    real = house.alpha.snapshot
+
+    def look(since: datetime) -> Snapshot:
+        told = real(since)
+        house.advance(0.01)
+        (order,) = house.desk.unended()
+        house.book.submit_answered(order.client_order_id, Accepted(house.alpha._new_order(name, order.ticket)))
+        return told
+
+    intent = house.limit(90)
+    house.book.begin(intent, ALPHA, 0)
+    name = client_order_id(intent.intent_id, 0)
+    house.alpha.snapshot = look  # type: ignore[method-assign]
+
+    assert house.desk.reconcile(ALPHA).differences == 0
