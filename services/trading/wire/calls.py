@@ -140,7 +140,8 @@ class VenueCalls:
         return max(usual, error.retry_after_seconds or 0.0)
 
     def _once(self, use: Use, call: "_Call") -> Answer:
-        keyed = {**call.headers, **self._present_keys()}
+        keyed = CaseInsensitiveDict(call.headers)
+        keyed.update(self._present_keys())
         self._budget.take(use)
         with attempt() as watched:
             try:

@@ -1,12 +1,13 @@
 """What Alpaca sends, for tests: documents with the fields of its reference."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from services.contracts.market import Side, Symbol
 from services.contracts.orders import ClientOrderId, OrderTicket, VenueName
+from services.kit.clock import Clock
 from services.kit.ids import SystemRandomness
 from services.trading.brokers.alpaca import AlpacaBroker
 from services.trading.brokers.alpaca_sites import site_at
@@ -25,17 +26,24 @@ def new_keys(prefix: str = "PK") -> dict[str, str]:
     return {"APCA-API-KEY-ID": prefix + secrets.token_hex(9).upper(), "APCA-API-SECRET-KEY": secrets.token_urlsafe(30)}
 
 
-def broker_at(url: str, keys: Mapping[str, str] | None = None, patience: Patience = HASTY) -> AlpacaBroker:
+def broker_at(
+    url: str,
+    keys: Mapping[str, str] | None = None,
+    patience: Patience = HASTY,
+    sleep: Callable[[float], None] = lambda _seconds: None,
+    clock: Clock | None = None,
+) -> AlpacaBroker:
     """An adapter that asks again at once and gives up soon."""
     present = keys or new_keys()
     return AlpacaBroker(
         VenueName("alpaca-paper"),
         site_at(url, simulator_hosts=frozenset({"nowhere.invalid"})),
         lambda: present,
+        clock=clock,
         randomness=SystemRandomness(),
         patience=patience,
         stream_patience=HASTY_STREAM,
-        sleep=lambda _seconds: None,
+        sleep=sleep,
     )
 
 

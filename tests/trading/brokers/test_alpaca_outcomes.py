@@ -19,6 +19,7 @@ from services.trading.brokers.port import (
     VenueUnavailableError,
 )
 from services.trading.wire.calls import Patience
+from tests.fakes.clock import FakeClock
 from tests.trading.brokers.papers import NAME, TICKET, broker_at, new_keys, order_document
 from tests.trading.brokers.sockets import (
     HandshakeServer,
@@ -258,6 +259,30 @@ def test_a_question_is_not_asked_again_once_its_time_is_up() -> None:
         with pytest.raises(VenueUnavailableError, match=r"no answer within 0\.2 s"):
             broker_at(server.url, patience=brief).find(NAME)
         assert len(server.heard) == 1
+
+
+def test_a_question_waits_as_long_as_the_venue_asks_for() -> None:
+    clock = FakeClock()
+    later = answer(429, {"code": 42910000}, retry_after="1")
+    with SocketServer(later, NO_SUCH_ORDER) as server:
+        assert broker_at(server.url, sleep=clock.advance, clock=clock).find(NAME) is None
+    assert clock.monotonic() == 1.0
+
+
+def test_a_question_does_not_wait_longer_than_it_has_patience() -> None:
+    waits: list[float] = []
+    with SocketServer(answer(429, {"code": 42910000}, retry_after="60")) as server:
+        with pytest.raises(VenueUnavailableError):
+            broker_at(server.url, sleep=waits.append).find(NAME)
+        assert len(server.heard) == 1
+    assert waits == []
+
+
+def test_keys_go_out_once_however_their_headers_are_written() -> None:
+    keys = {name.lower(): value for name, value in new_keys().items()}
+    with SocketServer(NO_SUCH_ORDER) as server:
+        broker_at(server.url, keys).find(NAME)
+        assert server.heard[0].headers["apca-api-key-id"] == keys["apca-api-key-id"]
 
 
 def test_a_404_that_the_venue_did_not_write_is_no_word_about_an_order() -> None:
