@@ -13,6 +13,7 @@ from services.kit.clock import Clock
 from services.kit.database_errors import DatabaseError
 from services.trading.brokers.port import Broker, CancelOutcome, CancelTaken, Rejected
 from services.trading.orders.book import OrderBook
+from services.trading.orders.errors import OrderNotWorkingError
 from services.trading.orders.order import Order
 
 _FIRST_WAIT_SECONDS: Final = 1.0
@@ -64,7 +65,10 @@ class Canceller:
         if order.venue_order_id is None or not order.cancelable:
             self._wish(order, actor, _FIRST_WAIT_SECONDS)
             return order
-        self._note(partial(self._book.cancel_requested, client_order_id, actor))
+        try:
+            self._note(partial(self._book.cancel_requested, client_order_id, actor))
+        except OrderNotWorkingError:  # it has ended since we looked
+            return self._book.get(client_order_id)
         outcome = self._brokers[order.venue].cancel(order.venue_order_id)
         self._follow_up(order, actor, outcome)
         return self._note(partial(self._book.cancel_answered, client_order_id, outcome)) or order

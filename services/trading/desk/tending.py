@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.contracts.orders import ClientOrderId, TradingState
@@ -72,7 +72,7 @@ class VenueTender:
         self._due = clock.monotonic()
         self._failures = 0
         self._drifting: dict[str, int] = {}
-        self._headers: object = None
+        self._headers: Mapping[str, str] | None = None
         self._turn: int | None = None
         self._problems: set[str] = set()
         self._to_look_at: deque[ClientOrderId] = deque()
@@ -113,13 +113,17 @@ class VenueTender:
                 self.ask("start")
             self._note_session()
             self._step("write down answers", self._answers.catch_up)
-            self._step("compare with it", self._reconcile)
-            self._step("ask for unknown orders", self._reconciler.chase)
-            self._step("look at orders", self._look)
-            self._step("repeat cancels", lambda: self._canceller.retry(self._watch.venue))
-            self._step("renew what it says of symbols", lambda: self._instruments.refresh(self._watch.venue))
-            self._step("keep it quiet", self._stay_halted)
+            if self._headers is not None:  # without a session every call would be refused, and shut the circuit
+                self._call()
         self._step("tell how ready it is", lambda: self._readiness.tell(self._watch.venue))
+
+    def _call(self) -> None:
+        self._step("compare with it", self._reconcile)
+        self._step("ask for unknown orders", self._reconciler.chase)
+        self._step("look at orders", self._look)
+        self._step("repeat cancels", lambda: self._canceller.retry(self._watch.venue))
+        self._step("renew what it says of symbols", lambda: self._instruments.refresh(self._watch.venue))
+        self._step("keep it quiet", self._stay_halted)
 
     def _reconcile(self) -> None:
         if self._clock.monotonic() < self._due:

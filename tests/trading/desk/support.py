@@ -129,7 +129,7 @@ class DeskHouse:
         self.telemetry = Traces()
         declare_venues(self.telemetry.metrics, self.brokers)
         self.facts = KeptFacts(database)
-        self.owner = Owner(self.facts, self.clock, f"elsewhere/{next(_PROCESSES)}/test")
+        self.owner = Owner(self.facts, self.clock, f"process-{next(_PROCESSES)}")
         fenced = Fenced(self.facts, self.owner)
         self.book = OrderBook(fenced, database, self.clock, book_fill=store.book, held=held)
         names = {name: AccountId(name) for name in self.brokers}

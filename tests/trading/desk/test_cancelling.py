@@ -137,6 +137,21 @@ def test_an_order_that_has_ended_is_returned_as_it_is(house: DeskHouse, working:
     assert len(house.alpha.canceled) == 1
 
 
+def test_an_order_that_is_filled_while_it_is_being_cancelled_is_returned_as_it_is(
+    house: DeskHouse, working: Order
+) -> None:
+    real = house.book.cancel_requested
+
+    def fill_first(name: ClientOrderId, actor: str) -> Order:
+        house.alpha.fill(name, 10, 90)
+        return real(name, actor)
+
+    house.book.cancel_requested = fill_first  # type: ignore[method-assign]
+
+    assert house.desk.cancel(working.client_order_id, "operator").status is OrderStatus.FILLED
+    assert house.alpha.canceled == []
+
+
 def test_what_is_not_known_is_refused_in_words(house: DeskHouse) -> None:
     with pytest.raises(OrderNotFoundError):
         house.desk.cancel(ClientOrderId("nobody"), "operator")

@@ -10,7 +10,7 @@ from services.contracts.orders import OrderStatus, TradingState, client_order_id
 from services.contracts.trading import ReadinessChanged, Reconciled, ReconciliationFailed
 from services.kit.database import Database
 from services.kit.database_errors import DatabaseError
-from services.trading.brokers.port import Accepted, OutcomeUnknown, Snapshot, VenuePosition
+from services.trading.brokers.port import Accepted, OutcomeUnknown, Rejected, Snapshot, VenuePosition
 from services.trading.risk.sight import Market
 from tests.fakes.broker import FakeBroker
 from tests.trading.desk.support import AAPL, ALPHA, WIDE, DeskHouse
@@ -42,6 +42,30 @@ def test_no_venue_is_ready_before_it_was_compared_with(database: Database) -> No
     assert house.said(ReconciliationFailed)
     broker.away = ""
     house.advance(1)
+    house.settle()
+
+    assert reasons(house) == ()
+
+
+def test_no_venue_is_called_before_there_is_a_session(database: Database) -> None:
+    house = DeskHouse(database)
+    house.auth.away = "auth is away"
+    house.start()
+    assert house.alpha.snapshots_since == []
+    house.auth.away = ""
+
+    house.renew()
+    house.settle()
+
+    assert reasons(house) == ()
+
+
+def test_a_new_session_leads_out_of_a_circuit_that_the_old_one_shut(house: DeskHouse) -> None:
+    house.alpha.answer_submits(Rejected("http-401", "key revoked", unauthorised=True))
+    house.desk.submit(house.intent())
+    assert any("not used at present: key revoked" in reason for reason in reasons(house))
+
+    house.renew()
     house.settle()
 
     assert reasons(house) == ()
