@@ -12,7 +12,7 @@ from tests.trading.conformance.rig import Rig
 
 @pytest.fixture(params=sorted(ADAPTERS))
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    with ADAPTERS[request.param](tmp_path) as made:
+    with ADAPTERS[request.param](tmp_path, None) as made:
         yield made
 
 

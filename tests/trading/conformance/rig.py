@@ -7,7 +7,7 @@ of ours, or a stand-in for the broker's) and yields a `Rig`.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -100,6 +100,9 @@ class VenueSide(Protocol):
     def split(self, symbol: str, ratio: str) -> None:
         """Each share becomes so many."""
 
+    def set_time(self, moment: datetime) -> None:
+        """Let it be that moment, for us and for the venue, and let the venue do what its passing brings."""
+
     def set_clock_ahead(self, by: timedelta) -> None:
         """Let the venue's clock go wrong."""
 
@@ -124,4 +127,7 @@ class Rig:
     mend: Callable[[], None]
 
 
-Build = Callable[[Path], AbstractContextManager[Rig]]
+Build = Callable[[Path, datetime | None], AbstractContextManager[Rig]]
+"""Sets a venue up in a directory. With a moment its exchange keeps its sessions and it is that moment, for us as well;
+without one it is now, and always open.
+"""

@@ -1,6 +1,6 @@
 """The hand on a paper venue of ours."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from services.contracts.market import Symbol
@@ -61,6 +61,10 @@ class ServedSide:
 
     def split(self, symbol: str, ratio: str) -> None:
         self.served.split(symbol, ratio)
+
+    def set_time(self, moment: datetime) -> None:
+        self.clock.set_to(moment)
+        self.served.tick()
 
     def set_clock_ahead(self, by: timedelta) -> None:
         def set_offset() -> None:
