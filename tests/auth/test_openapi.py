@@ -60,6 +60,8 @@ def ask_many(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+# The service runs in a thread beside the strategies; its spans and its bus take ids from the same module.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 def test_service_when_asked_all_sorts_of_things_then_it_answers_as_it_describes_and_never_fails(tmp_path: Path) -> None:
     home = AuthHome(tmp_path)
     with open_operations(home.settings(), actor="operator") as operations:
