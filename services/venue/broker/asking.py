@@ -109,8 +109,8 @@ class Desk:
             if fault.when == _BEFORE:
                 return await _fail(request, fault)
         response = await self._carry_out(request, handler, body, faults)
-        for fault in failing:
-            return await _fail(request, fault)
+        if failing:
+            return await _fail(request, failing[0])
         odd = one_of(faults, FaultKind.UNKNOWN_STATUS)
         if odd is not None:
             changed = _STATUS.sub(f'"status":"{odd.status}"', bytes(response.body).decode())

@@ -1,6 +1,5 @@
 """Alpaca's trading API, version 2: https://docs.alpaca.markets/reference."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from http import HTTPStatus
@@ -41,7 +40,6 @@ class Trading:
     exchange: Exchange
     terms: Terms
     races: Races
-    new_id: Callable[[], str]
 
     # --- the account
 

@@ -221,7 +221,7 @@ class PaperVenue:
         """What it serves, below its own prefix."""
         desk = Desk(self.authenticate, self.settle, self.happen, self.plan, self.rate)
         terms = Terms(self.exchange, self._new_id)
-        trading = Trading(self.exchange, terms, Races(self.exchange, self.later), self._new_id)
+        trading = Trading(self.exchange, terms, Races(self.exchange, self.later))
         data, calendar = MarketData(self.exchange), Calendar(self.exchange)
         served: list[tuple[str, str, Kind, Handler]] = [
             ("GET", "/v2/account", Kind.ACCOUNT, trading.account),
