@@ -108,9 +108,12 @@ class TradeUpdates:
     async def _keep(self, teller: "_Teller") -> None:
         failures, said = 0, ""
         while True:
-            stood, reason = await self._connection(teller)
-            if stood:
-                failures, said = 0, ""
+            stood_seconds, reason = await self._connection(teller)
+            # One that is lost as soon as it stands is not tried at once, again and again.
+            if stood_seconds is not None and stood_seconds >= self._patience.most_wait_seconds:
+                failures = 0
+            if stood_seconds is not None:
+                said = ""
                 await teller.disconnected(reason)
             elif reason != said:
                 _log.warning("the stream of %s cannot be opened: %s", self._name, reason)
@@ -125,23 +128,24 @@ class TradeUpdates:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._restarting.wait(), wait)
 
-    async def _connection(self, teller: "_Teller") -> tuple[bool, str]:
-        """One connection until its end: whether it ever stood, and why it ended."""
+    async def _connection(self, teller: "_Teller") -> tuple[float | None, str]:
+        """One connection until its end: for how long it stood, None when it never did, and why it ended."""
         self._restarting.clear()
-        stood = False
+        stands_since: float | None = None
         socket: _Socket | None = None
         try:
             socket = _Socket(self._url, self._keys())
             async with asyncio.timeout(self._patience.open_seconds):
                 await self._open(socket, teller)
-            stood = True
+            stands_since = self._clock.monotonic()
             await teller.connected()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(socket, teller))
                 tasks.create_task(self._ping(socket))
                 tasks.create_task(self._until_restart())
         except Exception as error:  # noqa: BLE001 -- whatever ends a connection is the reason to build up the next one
-            return stood, _reason(error)
+            stood_seconds = None if stands_since is None else self._clock.monotonic() - stands_since
+            return stood_seconds, _reason(error)
         finally:
             self._heard_at = None
             if socket is not None:

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from services.contracts.orders import VenueName
+from services.kit.clock import SystemClock
+from services.kit.ids import SystemRandomness
 from services.trading.brokers.alpaca import AlpacaBroker
+from services.trading.brokers.alpaca_stream import StreamPatience, TradeUpdates
 from tests.fakes.listener import RecordingListener
 from tests.trading.brokers.papers import broker_at, new_keys, order_document
 
@@ -166,6 +170,34 @@ def test_a_stream_that_is_lost_is_built_up_again(acknowledged: bool) -> None:  #
     run(venue, listener, lambda heard: "update" in heard.told)
     assert listener.told.count("disconnected") == acknowledged
     assert len(venue.keys) == 2
+
+
+def test_a_stream_that_is_lost_as_soon_as_it_stands_is_tried_with_growing_waits() -> None:
+    listener = RecordingListener()
+    keys = new_keys()
+    patience = StreamPatience(first_wait_seconds=0.05, most_wait_seconds=10.0)
+
+    async def measured() -> float:
+        async with serve(Venue(says(stays=False)), "127.0.0.1", 0) as server:
+            url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+            updates = TradeUpdates(
+                VenueName("alpha"),
+                url,
+                lambda: keys,
+                clock=SystemClock(),
+                randomness=SystemRandomness(),
+                patience=patience,
+            )
+            stream = asyncio.create_task(updates.run(listener))
+            await asyncio.to_thread(listener.wait_for, lambda heard: "connected" in heard.told)
+            began = asyncio.get_running_loop().time()
+            await asyncio.to_thread(listener.wait_for, lambda heard: heard.told.count("connected") == 5)
+            stream.cancel()
+            await asyncio.wait([stream])
+            return asyncio.get_running_loop().time() - began
+
+    # 0.05, 0.1, 0.2 and 0.4 s, at least half of each; without growth it would be 0.2 s at most.
+    assert asyncio.run(measured()) > 0.37
 
 
 def test_a_stream_that_answers_no_ping_is_built_up_again() -> None:

@@ -61,7 +61,7 @@ class DirectBroker:
         self.reachable = True
         venue = served.venue
         terms = Terms(venue.exchange, _new_id)
-        self._trading = Trading(venue.exchange, terms, Races(venue.exchange, venue.later), _new_id)
+        self._trading = Trading(venue.exchange, terms, Races(venue.exchange, venue.later))
         self._calendar = Calendar(venue.exchange)
         self._hub = _DirectHub(served)
         venue.hub = self._hub
