@@ -1,7 +1,9 @@
 """The book against a venue of which everything may be lost, doubled, late or out of order, and crashes in between."""
 
+import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -234,9 +236,66 @@ class BookAndVenue(RuleBasedStateMachine):
         return names[which % len(names)]
 
 
+def _walk(seed: int, steps: int) -> None:
+    """Many steps in one run, where hypothesis would rather take many short ones."""
+    chance = random.Random(seed)  # noqa: S311 -- a walk that can be taken again
+    model = BookAndVenue()
+    ways = _ways(model, chance)
+    for _ in range(steps):
+        open_ways = [(weight, act) for weight, needed, act in ways if needed()]
+        weights, acts = zip(*open_ways, strict=True)
+        chance.choices(acts, weights)[0]()
+        _check(model)
+    model.teardown()
+
+
+def _ways(model: BookAndVenue, chance: random.Random) -> list[tuple[int, Callable[[], object], Callable[[], None]]]:
+    """How often each thing is done, what there has to be for it, and doing it."""
+
+    def number() -> int:
+        return chance.randrange(1000)
+
+    def often(share: float) -> bool:
+        return chance.random() < share
+
+    return [
+        (3, _always, lambda: model.submit(chance.randint(1, 12), chance.choice(list(Side)), arrives=often(0.8))),
+        (3, lambda: model.in_flight, lambda: model.answer(number(), lost=often(0.4))),
+        (5, lambda: model.venue.orders, lambda: model.fill(number(), chance.randint(1, 8), chance.randint(90, 110))),
+        (1, lambda: model.venue.orders, lambda: model.end(number())),
+        (1, lambda: model.venue.orders, lambda: model.cancel(number(), arrives=often(0.7), answered=often(0.7))),
+        (5, lambda: model.venue.frames, lambda: model.deliver(number(), again=often(0.3))),
+        (1, lambda: model.venue.frames, lambda: model.lose(number())),
+        (1, _always, lambda: model.compare(executions=often(0.5))),
+        (1, _always, lambda: model.look(executions=often(0.5))),
+        (1, lambda: model.older_look, model.compare_with_an_older_look),
+        (1, lambda: model.names, lambda: model.ask(number())),
+        (2, _always, lambda: model.wait(chance.choice([0.1, 3.0, 20.0, 70.0]))),
+        (1, _always, model.crash),
+    ]
+
+
+def _always() -> bool:
+    return True
+
+
+def _check(model: BookAndVenue) -> None:
+    model.what_is_booked_is_what_was_told()
+    model.the_position_is_what_is_booked()
+    model.what_is_in_memory_is_what_is_stored()
+    model.the_status_follows_from_the_fills()
+    model.nothing_happened_that_should_not()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_the_book_arrives_at_the_venues_truth(seed: int) -> None:
+    _walk(seed, steps=100)
+
+
 TestBookAndVenue = pytest.mark.slow(BookAndVenue.TestCase)
 TestBookAndVenue.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
