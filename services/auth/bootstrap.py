@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,6 @@ from services.auth.clock_keeping import ClockKeeping
 from services.auth.door import VaultDoor
 from services.auth.gateway_trust import trusting
 from services.auth.gauges import AccountGauges, AccountLabels
-from services.auth.instruments import TABLE
 from services.auth.key_sources import KeySources
 from services.auth.logged_anchors import LoggedAnchors
 from services.auth.logins.alpaca import AlpacaLogin
@@ -32,7 +31,7 @@ from services.auth.logins.port import BrokerLogin
 from services.auth.logins.robinhood import RobinhoodLogin
 from services.auth.logins.schwab import SchwabLogin
 from services.auth.logins.wire import Wire
-from services.auth.operations import Operations
+from services.auth.opening import open_chassis, operations_over, private_paths
 from services.auth.paper import PaperAccounts
 from services.auth.preflight.adapters import EmittedTelemetry, StoredAccountState, StoredCanaries, VaultStore
 from services.auth.preflight.api import preflight_router
@@ -60,8 +59,6 @@ from services.auth.sms.tracker import EVERY_SECONDS as STAGE_SECONDS
 from services.auth.sms.tracker import MfaTracker
 from services.auth.totp.clock_offset import ClockWatch
 from services.auth.totp.issuer import CodeIssuer, StoppableWaiter
-from services.auth.vault.compared import ComparedSecrets
-from services.auth.vault.permissions import require_private, store_paths
 from services.auth.vault.vault import Vault
 from services.auth.verdict_keys import key_id_of, verdict_key_router
 from services.auth.verdicts import VerdictSigner
@@ -76,67 +73,9 @@ from services.kit.ids import SystemRandomness
 from services.kit.repeating import repeating
 from telemetry.catalogue import AUTH_LOGIN_DUE
 
-_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
-# Few and telling: a login that went wrong must be found again whatever the sampling is.
-_ALWAYS_TRACED = ("/sessions", "/accounts", "/preflight", "/leases", "/vault", "/sms")
 _UNSEAL_SECONDS = 5.0
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 _MACHINE_ID = Path("/etc/machine-id")
-
-
-def open_chassis(settings: AuthSettings, *, clock: Clock | None = None) -> Chassis[AuthSettings]:
-    """What the service stands on, and the operator's command too when it works on the vault itself.
-
-    Raises:
-        StorePermissionsError: Others may touch the database.
-        StartError: Something else has to be changed first.
-        DatabaseError: The database is away.
-    """
-    require_private(private_paths(settings))
-    return Chassis.open(
-        settings, migrations=[_MIGRATIONS], instruments=TABLE, forced_routes=_ALWAYS_TRACED, clock=clock
-    )
-
-
-def private_paths(settings: AuthSettings) -> list[Path]:
-    """The files that nobody else may touch, as far as they are files of this machine."""
-    url = settings.full_database_url().get_secret_value()
-    if not url.startswith("sqlite:///"):
-        return [settings.key_path]
-    return store_paths(Path(url.removeprefix("sqlite:///")), settings.key_path)
-
-
-@contextmanager
-def open_operations(settings: AuthSettings, *, actor: str, clock: Clock | None = None) -> Iterator[Operations]:
-    """The operator's hands on the vault of these settings, beside a service that runs or not.
-
-    Its facts reach the bus, the log and the audit trail as the service's own do. Raises `StartError` or
-    `DatabaseError`.
-    """
-    chassis = open_chassis(settings, clock=clock)
-    try:
-        vault = Vault(chassis.facts, chassis.database, chassis.clock)
-        door = VaultDoor(vault, KeySources(settings), chassis.database, chassis.telemetry.metrics)
-        yield _operations(chassis, vault, door, Accounts(), actor)
-    finally:
-        chassis.close()
-
-
-def _operations(
-    chassis: Chassis[AuthSettings], vault: Vault, door: VaultDoor, accounts: Accounts, actor: str
-) -> Operations:
-    return Operations(
-        vault=vault,
-        door=door,
-        sources=KeySources(chassis.settings),
-        accounts=accounts,
-        compared=ComparedSecrets(vault, chassis.facts, chassis.database, chassis.clock),
-        correction=ClockWatch(),
-        facts=chassis.facts,
-        database=chassis.database,
-        clock=chassis.clock,
-        actor=actor,
-    )
 
 
 def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
@@ -325,7 +264,7 @@ def _paper(house: _House, door: VaultDoor, keeper: SessionKeeper) -> list[Backgr
     opening = PaperAccounts(
         paper.read(settings.paper_accounts.get_secret_value()),
         settings.paper_base_url,
-        operations=_operations(house.chassis, house.vault, door, house.accounts, actor="auth"),
+        operations=operations_over(house.chassis, house.vault, door, house.accounts, actor="auth"),
         vault=house.vault,
         keeper=keeper,
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.auth.accounts import Account, Accounts, MfaMethod
-from services.auth.bootstrap import open_chassis
 from services.auth.door import VaultDoor
 from services.auth.key_sources import KeySources
+from services.auth.opening import open_chassis
 from services.auth.secret import Secret
 from services.auth.vault.vault import Vault
 from services.contracts.auth import AccountId, Broker, CredentialKind

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import trace
 
 from services.auth.accounts import Account, MfaMethod
-from services.auth.bootstrap import open_operations
+from services.auth.opening import open_operations
 from services.clients.auth import AuthClient
 from services.contracts.auth import AccountId, Broker
 from services.contracts.verdict import Environment, SettingsDigest

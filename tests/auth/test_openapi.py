@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from services.auth.accounts import Account, MfaMethod
-from services.auth.bootstrap import open_operations
+from services.auth.opening import open_operations
 from services.auth.secret import Secret
 from services.contracts.auth import AccountId, Broker, CredentialKind
 from services.contracts.verdict import Environment

@@ -11,9 +11,9 @@ import typer
 from rich.text import Text
 
 from services.auth.accounts import Account, MfaMethod, NoSuchAccountError
-from services.auth.bootstrap import open_operations, private_paths
 from services.auth.enrolment import qr, reading
 from services.auth.enrolment.offers import SeedOffer
+from services.auth.opening import open_operations, private_paths
 from services.auth.operations import Operations
 from services.auth.preflight.endpoints import ENDPOINTS
 from services.auth.secret import Secret

@@ -25,9 +25,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from services.auth.accounts import Account, MfaMethod
-from services.auth.bootstrap import open_operations
 from services.auth.canaries import Canaries
 from services.auth.enrolment.reading import read_bytes
+from services.auth.opening import open_operations
 from services.auth.operations import Operations
 from services.auth.secret import Secret
 from services.auth.totp.seeds import TotpSeed

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from services.auth.accounts import Account, MfaMethod
-from services.auth.bootstrap import open_operations
+from services.auth.opening import open_operations
 from services.auth.secret import Secret
 from services.auth.tables import AUDIT_HEAD
 from services.auth.vault.audit import AuditHead

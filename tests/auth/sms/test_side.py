@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from services.auth.accounts import Account, MfaMethod
-from services.auth.bootstrap import open_operations
+from services.auth.opening import open_operations
 from services.auth.secret import Secret
 from services.contracts.auth import AccountId, Broker
 from services.contracts.verdict import Environment
