@@ -16,6 +16,7 @@ from services.contracts.orders import (
     OrderIntent,
     OrderTicket,
     VenueName,
+    VenueOrderId,
     client_order_id,
     intent_id,
 )
@@ -57,6 +58,9 @@ class KillBooks(Protocol):
 
     def answered(self, order: ClientOrderId, outcome: SubmitOutcome) -> None:
         """Note what became of it."""
+
+    def at_work(self, venue: VenueName) -> tuple[VenueOrderId, ...]:
+        """The orders that work at the venue, as far as we know."""
 
     def unknown(self, venue: VenueName) -> tuple[ClientOrderId, ...]:
         """Orders of which nobody knows whether they are at the venue."""

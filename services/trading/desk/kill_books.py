@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
-from services.contracts.orders import ClientOrderId, OrderIntent, VenueName, client_order_id
+from services.contracts.orders import ClientOrderId, OrderIntent, VenueName, VenueOrderId, client_order_id
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
 from services.trading.brokers.port import Snapshot, SubmitOutcome
@@ -65,10 +65,14 @@ class TolerantBooks:
         if unwritten is None and self._tried(lambda: self._book.submit_answered(order, outcome)) is None:
             _log.warning("the answer to %s is not written down; reconciliation asks the venue for it", order)
 
+    def at_work(self, venue: VenueName) -> tuple[VenueOrderId, ...]:
+        """See `KillBooks.at_work`."""
+        names = [order.venue_order_id for order in self._book.working.orders(venue) if order.cancelable]
+        return tuple(name for name in names if name is not None)
+
     def unknown(self, venue: VenueName) -> tuple[ClientOrderId, ...]:
         """See `KillBooks.unknown`."""
-        orders = self._tried(lambda: self._book.unknown(venue)) or []
-        return tuple(order.client_order_id for order in orders)
+        return tuple(order.client_order_id for order in self._book.unknown(venue))
 
     def agree(self, venue: VenueName, snapshot: Snapshot, asked_at: datetime) -> None:
         """See `KillBooks.agree`."""

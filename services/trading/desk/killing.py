@@ -114,8 +114,10 @@ class VenueKiller:
         return False
 
     def _cancel_at_once(self) -> None:
-        if self._bulk is not None and isinstance(self._bulk.cancel_all(), CancelTaken):
-            self._bulk = None  # from here on one by one: our closing orders must not be cancelled
+        bulk, self._bulk = self._bulk, None  # once, and then one by one: our closing orders must not be cancelled
+        if bulk is not None:
+            self._canceled.update(self._books.at_work(self._broker.name))
+            bulk.cancel_all()
 
     def _act(self, pool: ThreadPoolExecutor, snapshot: Snapshot, asked_at: datetime, *, quiet: bool) -> bool:
         orders = tuple(_with_legs(snapshot.orders))
@@ -148,7 +150,9 @@ class VenueKiller:
 
     def _note_canceled(self, orders: Sequence[VenueOrder]) -> None:
         for order in orders:
-            if order.status is OrderStatus.CANCELED and order.updated_at >= self._pull.pulled_at:
+            if order.status is OrderStatus.FILLED:
+                self._canceled.discard(order.venue_order_id)
+            elif order.status is OrderStatus.CANCELED and order.updated_at >= self._pull.pulled_at:
                 self._canceled.add(order.venue_order_id)
 
     def _close(self, position: VenuePosition, *, known: dict[ClientOrderId, VenueOrder]) -> str:

@@ -59,7 +59,6 @@ class DeskRules:
         reduce_after: Comparisons that fail for so long reduce trading.
         drift_rounds: Comparisons in a row in which a position is not explained, until trading is reduced.
         kill_deadline: After that the kill switch ends with what it has.
-        settle: How long to wait for calls under way when stopping.
     """
 
     reconcile_every: float = 30.0

@@ -150,7 +150,7 @@ class VerdictKeeper:
 
     def _at(self, verdict: Verdict, standing: VerdictStanding, now: datetime) -> VerdictStanding:
         if now >= verdict.expires_at:
-            why = "the verdict has run out and auth gave no new one; see `sightline status`"
+            why = "the verdict has run out and auth gave no new one; `sightline preflight` says why"
             return VerdictStanding(VerdictState.EXPIRED, why, verdict.expires_at)
         if verdict.settings_digest != self._digest():
             why = "the trading settings have changed since the verdict; a new one is being asked for"

@@ -25,7 +25,6 @@ from services.contracts.verdict import Environment
 from services.kit.database import Database
 from services.kit.database_errors import DatabaseError
 from services.kit.ids import SystemRandomness
-from services.trading.brokers.port import CancelOutcome, CancelTaken
 from services.trading.desk.desk import Desk
 from services.trading.desk.leases import LeaseKeeper
 from services.trading.desk.owner import Fenced, Owner
@@ -59,19 +58,10 @@ WIDE = Limits(
 )
 
 
-class BulkBroker(FakeBroker):
-    """A venue with one call that cancels everything."""
+class PlainBroker(FakeBroker):
+    """A venue without the one call that cancels everything."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.bulk_cancels = 0
-
-    def cancel_all(self) -> CancelOutcome:
-        self.bulk_cancels += 1
-        for order in list(self.orders.values()):
-            if order.status is not None and not order.status.terminal:
-                self.cancel_at_venue(order.client_order_id)
-        return CancelTaken()
+    cancel_all = None  # type: ignore[assignment]
 
 
 class Traces:

@@ -58,7 +58,7 @@ def test_an_answer_that_is_lost_resolves_itself_when_the_venue_is_back(tmp_path:
     with papers(tmp_path, "alpha", "beta") as house, house.running() as desk:
         house.prefer(ALPHA)
         house.papers[ALPHA].served.fault("drop", on=["submit"], when="after")
-        house.papers[ALPHA].served.fault("mute")
+        house.papers[ALPHA].served.fault("mute", count=None)
         (order,) = desk.submit(house.intent()).orders
         assert order.status is OrderStatus.UNKNOWN
 
@@ -70,7 +70,7 @@ def test_an_answer_that_is_lost_resolves_itself_when_the_venue_is_back(tmp_path:
 def test_a_mute_stream_loses_no_fill(tmp_path: Path) -> None:
     with papers(tmp_path, "alpha") as house, house.running() as desk:
         (order,) = desk.submit(house.limit("entry")).orders
-        house.papers[ALPHA].served.fault("mute")
+        house.papers[ALPHA].served.fault("mute", count=None)
 
         house.papers[ALPHA].served.push("AAPL", 89)
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from services.contracts.market import Side, Symbol
-from services.contracts.orders import ClientOrderId, DenyReason, OrderStatus, OrderTicket, TradingState
+from services.contracts.orders import ClientOrderId, DenyReason, OrderStatus, OrderTicket, TradingState, VenueOrderId
 from services.contracts.trading import KillSwitchDone, KillSwitchPulled, TradingStateChanged
 from services.kit.database import Database
 from services.kit.database_errors import DatabaseError
@@ -16,7 +16,7 @@ from services.trading.brokers.port import NotSent, OutcomeUnknown, Rejected, Ven
 from services.trading.desk.errors import HaltUnderWayError
 from services.trading.desk.parts import DeskRules
 from tests.fakes.broker import FakeBroker
-from tests.trading.desk.support import AAPL, ALPHA, MSFT, BulkBroker, DeskHouse
+from tests.trading.desk.support import AAPL, ALPHA, MSFT, DeskHouse, PlainBroker
 
 
 def trade(broker: FakeBroker) -> None:
@@ -85,7 +85,7 @@ def test_a_short_position_is_bought_back(house: DeskHouse) -> None:
 
 
 def test_a_venue_that_cancels_everything_in_one_call_is_asked_for_that(database: Database) -> None:
-    alpha = BulkBroker("alpha")
+    alpha = FakeBroker("alpha")
     house = DeskHouse(database, brokers=(alpha,)).start()
     for number in range(5):
         house.desk.submit(house.limit(90, leg=f"leg-{number}"))
@@ -93,6 +93,48 @@ def test_a_venue_that_cancels_everything_in_one_call_is_asked_for_that(database:
     report = house.desk.halt("operator", "a drill")
 
     assert (report.canceled, alpha.bulk_cancels, alpha.canceled) == (5, 1, [])
+
+
+def test_what_the_one_call_leaves_is_cancelled_one_by_one_and_no_closing_order_with_it(database: Database) -> None:
+    alpha = FakeBroker("alpha")
+    house = DeskHouse(database, brokers=(alpha,)).start()
+    house.hold(alpha)
+    house.desk.submit(house.limit(90))
+    alpha.answer_cancels(OutcomeUnknown("504"))
+    trade(alpha)
+
+    report = house.desk.halt("operator", "a drill")
+
+    assert (report.flat, report.canceled, report.flattened) == (True, 1, 1)
+    assert len(alpha.canceled) == 1
+
+
+def test_a_venue_without_such_a_call_is_asked_for_each_order(database: Database) -> None:
+    alpha = PlainBroker("alpha")
+    house = DeskHouse(database, brokers=(alpha,)).start()
+    for number in range(5):
+        house.desk.submit(house.limit(90, leg=f"leg-{number}"))
+
+    report = house.desk.halt("operator", "a drill")
+
+    assert (report.flat, report.canceled, len(alpha.canceled)) == (True, 5, 5)
+
+
+def test_an_order_that_is_filled_before_its_cancel_is_not_counted_as_cancelled(database: Database) -> None:
+    house = DeskHouse(database, brokers=(PlainBroker("alpha"),)).start()
+    (order,) = house.desk.submit(house.limit(90)).orders
+    real = house.alpha.cancel
+
+    def fill_first(name: VenueOrderId) -> object:
+        house.alpha.fill(order.client_order_id, 10, 90)
+        return real(name)
+
+    house.alpha.cancel = fill_first  # type: ignore[method-assign, assignment]
+    trade(house.alpha)
+
+    report = house.desk.halt("operator", "a drill")
+
+    assert (report.canceled, report.flattened) == (0, 1)
 
 
 def test_orders_that_somebody_else_placed_are_cancelled_too(house: DeskHouse) -> None:
