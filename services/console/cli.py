@@ -10,7 +10,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.console.commands import alerting, auth, checking, dead_letters, preflight, reading, running, trading
+from services.console.commands import (
+    alerting,
+    auth,
+    checking,
+    dead_letters,
+    orders,
+    preflight,
+    reading,
+    running,
+    trading,
+)
 from services.console.commands.context import make_operator
 from services.console.stack.components import Component
 from services.console.stack.errors import StackError
@@ -52,10 +62,10 @@ def build(
         checking.doctor,
         preflight.preflight,
         trading.trading,
-        trading.orders,
-        trading.order,
-        trading.submit,
-        trading.cancel,
+        orders.orders,
+        orders.order,
+        orders.submit,
+        orders.cancel,
         trading.positions,
         trading.halt,
         trading.reduce,

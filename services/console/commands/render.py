@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from rich.text import Text
 
@@ -61,6 +62,21 @@ def moment(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S") + (
         f".{time_ns // 1_000_000 % 1000:03d}"
     )
+
+
+def clock_time(at: datetime) -> str:
+    """A moment, in UTC to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def number(value: Decimal) -> str:
+    """A number without trailing zeros and without an exponent."""
+    return f"{value.normalize():f}"
+
+
+def dollars(value: Decimal | None) -> str:
+    """Money to the cent, "" when it is not known."""
+    return "" if value is None else f"{value:,.2f}"
 
 
 def _text(cell: Cell) -> str:
