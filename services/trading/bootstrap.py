@@ -177,7 +177,7 @@ class _House:
         site = site_at(
             venue.base_url or _ALPACA[venue.environment],
             allow_live=settings.allow_live,
-            simulator_hosts=settings.simulator_hosts,
+            simulator_hosts=frozenset(settings.simulator_hosts),
         )
         if site.environment is not venue.environment:
             raise EnvironmentMismatchError(venue)

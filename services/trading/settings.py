@@ -78,8 +78,8 @@ class TradingSettings(ServiceSettings):
         default=None,
         description="YAML file with venues and limits. Default: two paper venues of the local venue service.",
     )
-    simulator_hosts: frozenset[str] = Field(
-        default=frozenset(), description="Names beside this machine's own at which paper venues may stand, as JSON."
+    simulator_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")], ...] = Field(
+        default=(), description="Hosts beside this machine where a paper venue may stand, in paper trading only."
     )
     price_feed: Literal["iex", "sip"] = Field(
         default="iex",

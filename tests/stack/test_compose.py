@@ -17,7 +17,9 @@ from services.console.commands.context import make_operator
 from services.console.settings import ConsoleSettings
 from services.console.stack.inventory import COMPONENTS
 from services.kit.clock import SystemClock
+from services.kit.service_settings import ServiceSettings
 from services.kit.settings import load as load_settings
+from services.trading.settings import TradingSettings
 from services.venue.settings import VenueSettings
 from tests.stack.alerting import free_port, get_json, running
 from tests.stack.stackfiles import ROOT, load, run_tool, scrape_targets
@@ -126,6 +128,7 @@ def test_secrets_when_mounted_then_each_consumer_sees_its_own_alone() -> None:
         "console": "secrets-services",
         "automation": "secrets-services",
         "auth": "secrets-services",
+        "trading": "secrets-services",
         "venue": "secrets-services",
         "databases": "secrets-postgres",
         **{name: f"secrets-{name}" for name in ("alertmanager", "grafana", "nats", "postgres")},
@@ -162,7 +165,7 @@ def test_environment_when_it_speaks_of_a_secret_then_it_names_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "port"), [("console", 8700), ("automation", 8710), ("auth", 8720), ("venue", 8740)]
+    ("service", "port"), [("console", 8700), ("automation", 8710), ("auth", 8720), ("trading", 8730), ("venue", 8740)]
 )
 def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(service: str, port: int) -> None:
     assert SERVICES[service]["environment"]["SIGHTLINE_PORT"] == str(port)
@@ -172,13 +175,14 @@ def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(
 
 @pytest.mark.parametrize(
     "settings_class",
-    [AuthSettings, AutomationSettings, ConsoleSettings, VenueSettings],
+    [AuthSettings, AutomationSettings, ConsoleSettings, TradingSettings, VenueSettings],
     ids=lambda cls: cls.service_name,
 )
 def test_service_when_it_reads_its_environment_then_it_takes_every_variable(
-    settings_class: type[AuthSettings | AutomationSettings | ConsoleSettings | VenueSettings], tmp_path: Path
+    settings_class: type[ServiceSettings], tmp_path: Path
 ) -> None:
-    for name in ("alertmanager_token", "slack_webhook_url", "nats_token", "verdict_key", "twilio_auth_token"):
+    secrets = ("alertmanager_token", "slack_webhook_url", "nats_token", "verdict_key", "twilio_auth_token")
+    for name in (*secrets, "paper_accounts.json"):
         (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text("made-up-for-this-test")
     environment = {
@@ -201,6 +205,13 @@ def test_simulated_brokers_when_asked_from_auths_container_then_they_are_allowed
     assert json.loads(auth["SIGHTLINE_SIMULATOR_HOSTS"]) == ["venue"]
     assert auth["SIGHTLINE_SMS_WEBHOOK_URL"] == venue["SIGHTLINE_SMS_WEBHOOK_URL"]
     assert venue["SIGHTLINE_SMS_WEBHOOK_URL"].startswith(f"http://auth:{auth['SIGHTLINE_PORT']}/")
+
+
+def test_paper_venues_when_asked_from_the_containers_that_use_them_then_they_are_allowed() -> None:
+    for name in ("auth", "trading"):
+        environment = SERVICES[name]["environment"]
+        assert json.loads(environment["SIGHTLINE_SIMULATOR_HOSTS"]) == ["venue"]
+        assert environment["SIGHTLINE_PAPER_URL"] == "http://venue:8740"
 
 
 def test_scrape_targets_when_resolved_then_each_is_a_service_of_the_stack() -> None:
