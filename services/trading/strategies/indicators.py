@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from services.trading.strategies.columns import Floats
+from services.contracts.columns import Floats
 
 
 def sma(values: Floats, length: int) -> Floats:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from services.contracts.columns import Ints, Panel
 from services.contracts.market import Symbol
-from services.trading.strategies.columns import Ints, Panel
 from services.trading.strategies.indicators import rate_of_change
 from services.trading.strategies.parameters import Below, Choice, Integer, ParameterSpace, Params
 from services.trading.strategies.protocol import Decisions, nothing

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
+from services.contracts.columns import Codes, Floats, Panel
 from services.contracts.market import OrderType, Symbol
-from services.trading.strategies.columns import Codes, Floats, Panel
 from services.trading.strategies.parameters import ParameterSpace, Params
 
 

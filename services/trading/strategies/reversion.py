@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from services.contracts.columns import Columns, Panel
 from services.contracts.market import Symbol
-from services.trading.strategies.columns import Columns, Panel
 from services.trading.strategies.indicators import rolling_std, sma
 from services.trading.strategies.parameters import Below, Integer, ParameterSpace, Params, Real
 from services.trading.strategies.protocol import Decisions, EntryCode, nothing

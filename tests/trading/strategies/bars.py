@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from services.contracts.columns import Columns, Floats, Panel
 from services.contracts.market import Symbol
-from services.trading.strategies.columns import Columns, Floats, Panel
 
 DAY_NS = 86_400 * 10**9
 FIRST_NS = 1_262_304_000 * 10**9  # 2010-01-01

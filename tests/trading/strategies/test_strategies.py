@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.contracts.columns import Panel
 from services.contracts.market import Symbol
-from services.trading.strategies.columns import Panel
 from services.trading.strategies.parameters import Integer, ParameterSpace, Params, Real
 from services.trading.strategies.protocol import Decisions, Strategy, nothing
 from services.trading.strategies.registry import STRATEGIES, UnknownStrategyError, find

@@ -1,4 +1,4 @@
-"""Prices as columns of numbers, the form in which strategies and the fast backtest read them."""
+"""Prices as columns of numbers: the form in which market data gives them and strategies and backtests read them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
