@@ -602,7 +602,6 @@ TRADING_INCIDENTS = Metric(
                 "unknown_status",
                 "terms_differ",
                 "orphan",
-                "orphan",
             ),
         ),
     ),
