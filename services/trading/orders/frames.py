@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Column, ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from services.contracts.orders import ClientOrderId, VenueName
 from services.kit.moments import microseconds
 from services.trading.orders.tables import DENIALS, RAW_FRAMES, RECONCILIATIONS
 from services.trading.orders.transactions import Transactions
 
+_ADD: Final = insert(RAW_FRAMES).returning(RAW_FRAMES.c.frame_id)
+_CHANGE: Final = update(RAW_FRAMES).where(RAW_FRAMES.c.frame_id == bindparam("number"))
 _WORDS: Final = 400
 # Short transactions: on SQLite each holds up every other writer.
 _ROWS_AT_A_TIME: Final = 2000
@@ -42,14 +44,12 @@ def keep(connection: Connection, venue: VenueName, raw: str, at: datetime) -> in
         "problem": "",
         "quarantined": False,
     }
-    written = connection.execute(insert(RAW_FRAMES).values(row).returning(RAW_FRAMES.c.frame_id))
-    return int(written.scalar_one())
+    return int(connection.execute(_ADD, row).scalar_one())
 
 
 def belongs_to(connection: Connection, frame_id: int, client_order_id: ClientOrderId) -> None:
     """Note of which order a frame tells."""
-    same = RAW_FRAMES.c.frame_id == frame_id
-    connection.execute(update(RAW_FRAMES).where(same).values(client_order_id=client_order_id))
+    connection.execute(_CHANGE, {"number": frame_id, "client_order_id": client_order_id})
 
 
 def quarantine(
@@ -57,7 +57,7 @@ def quarantine(
 ) -> None:
     """Note why a frame could not be handled."""
     values = {"quarantined": True, "problem": _storable(problem)[:_WORDS], "client_order_id": client_order_id}
-    connection.execute(update(RAW_FRAMES).where(RAW_FRAMES.c.frame_id == frame_id).values(values))
+    connection.execute(_CHANGE, {"number": frame_id, **values})
 
 
 def prune(transactions: Transactions, now: datetime, retention: Retention) -> int:

@@ -47,10 +47,9 @@ class Hearing:
     def told(self, order: Order, told: VenueOrder, fills: Iterable[VenueFill] = ()) -> Order:
         """Work in how the order stands: its executions first, since they explain what is filled; then its legs."""
         journal = self._journal
-        for fill in fills:
-            order = journal.advance(order, to_execution(fill, self._source, traceparent=journal.trace))
+        executions = [to_execution(fill, self._source, traceparent=journal.trace) for fill in fills]
         report = to_report(told, self._source, asked_at=self._asked_at, traceparent=journal.trace)
-        order = journal.advance(order, replace(report, replaced_by=self._successor(order, told)))
+        order = journal.advance(order, *executions, replace(report, replaced_by=self._successor(order, told)))
         for leg in told.legs:
             known = self._known(leg) or self._adopted(leg, order, replaces=False)
             if known is not None:

@@ -69,18 +69,26 @@ class Journal:
         self._tell(first)
         return True
 
-    def advance(self, order: Order, news: News) -> Order:
+    def advance(self, order: Order, *news: News) -> Order:
         """Work news into an order, and into the one that it replaces."""
-        step = machine.advance(order, news, self.at)
-        for incident in step.incidents:
-            self.incident(order.client_order_id, order.venue, incident.kind, incident.detail)
-        if step.order == order:
+        steps = [Step(order=order)]
+        for each in news:
+            steps.append(machine.advance(steps[-1].order, each, self.at))
+        for step in steps:
+            for incident in step.incidents:
+                self.incident(order.client_order_id, order.venue, incident.kind, incident.detail)
+        after = steps[-1].order
+        if after == order:
             return order
-        step = replace(step, order=replace(step.order, version=order.version + 1))
-        store.change(self.connection, order, step, self.at)
-        self._tell(step)
-        self._tell_replaced(order, step.order, news.source)
-        return step.order
+        whole = Step(
+            order=replace(after, version=order.version + 1),
+            transitions=tuple(transition for step in steps for transition in step.transitions),
+            bookings=tuple(booking for step in steps for booking in step.bookings),
+        )
+        store.change(self.connection, order, whole, self.at)
+        self._tell(whole)
+        self._tell_replaced(order, whole.order, news[-1].source)
+        return whole.order
 
     def incident(self, subject: str, venue: VenueName, kind: OrderIncidentKind, detail: str) -> None:
         """State what should not happen, once however often it is told."""
@@ -93,8 +101,8 @@ class Journal:
             "detail": said,
             "at_us": microseconds(self.at),
         }
-        query = store.unless_there(self.connection, ORDER_INCIDENTS).values(row)
-        if self.connection.execute(query.returning(ORDER_INCIDENTS.c.kind)).scalar() is not None:
+        query = store.unless_there(self.connection, ORDER_INCIDENTS).returning(ORDER_INCIDENTS.c.kind)
+        if self.connection.execute(query, row).scalar() is not None:
             self.record(OrderIncident(subject=subject, venue=venue, kind=kind, detail=said))
 
     def _tell(self, step: Step) -> None:

@@ -1,12 +1,12 @@
 """Reads and writes of orders and their ledgers, always inside the caller's transaction."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Insert, RowMapping, Select, Table, insert, select, update
+from sqlalchemy import Connection, Insert, RowMapping, Select, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.contracts.orders import (
@@ -25,30 +25,54 @@ from services.kit.moments import microseconds, moment
 from services.trading.orders.draft import Step, Transition
 from services.trading.orders.ledger import Entry, Ledger, Span
 from services.trading.orders.order import Order
-from services.trading.orders.tables import FILLS, INTENTS, ORDER_TRANSITIONS, ORDERS
+from services.trading.orders.tables import FILLS, INTENTS, ORDER_INCIDENTS, ORDER_TRANSITIONS, ORDERS
+
+# Made once: SQLAlchemy takes longer to build a statement than SQLite to run it.
+_BY_NAME = select(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
+_BY_VENUE_ORDER = select(ORDERS).where(
+    ORDERS.c.venue_order_id == bindparam("venue_name"), ORDERS.c.venue == bindparam("at")
+)
+_BY_NAME_TO_CHANGE = _BY_NAME.with_for_update()
+_BY_VENUE_ORDER_TO_CHANGE = _BY_VENUE_ORDER.with_for_update()
+_FILLS_OF = (
+    select(FILLS.c.client_order_id, FILLS.c.execution_id, FILLS.c.spans, FILLS.c.price)
+    .where(FILLS.c.client_order_id.in_(bindparam("names", expanding=True)))
+    .order_by(FILLS.c.client_order_id, FILLS.c.position)
+)
+_CHANGE_ORDER = update(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
+_ADD_TRANSITION = insert(ORDER_TRANSITIONS)
+_ADD_FILL = insert(FILLS)
+_ADD_UNLESS_THERE = {
+    (dialect, table.name): made(table).on_conflict_do_nothing()
+    for dialect, made in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+    for table in (INTENTS, ORDERS, ORDER_INCIDENTS)
+}
+_ADD_ORDER = {
+    dialect: _ADD_UNLESS_THERE[dialect, ORDERS.name].returning(ORDERS.c.version) for dialect in ("postgresql", "sqlite")
+}
 
 _AT_A_TIME = 500  # fewer than the parameters that SQLite takes in one statement
 _WORDS = 400
 _WORD = 64
 
 
-def orders(connection: Connection, query: Select[Any]) -> list[Order]:
-    """The orders that a query on ORDERS finds, with their ledgers."""
-    rows = connection.execute(query).mappings().all()
+def orders(connection: Connection, query: Select[Any], given: Mapping[str, object] | None = None) -> list[Order]:
+    """The orders that a query on ORDERS finds, with their ledgers; `given` are the query's parameters."""
+    rows = connection.execute(query, given).mappings().all()
     ledgers = _ledgers(connection, [row["client_order_id"] for row in rows if row["executions"]])
     return [_order(row, ledgers.get(row["client_order_id"], Ledger())) for row in rows]
 
 
 def order(connection: Connection, client_order_id: ClientOrderId, *, to_change: bool = False) -> Order | None:
     """One order, None when there is none. `to_change` keeps others from it until the transaction ends."""
-    query = select(ORDERS).where(ORDERS.c.client_order_id == client_order_id)
-    return next(iter(orders(connection, query.with_for_update() if to_change else query)), None)
+    query = _BY_NAME_TO_CHANGE if to_change else _BY_NAME
+    return next(iter(orders(connection, query, {"name": client_order_id})), None)
 
 
 def order_at(connection: Connection, venue: VenueName, venue_order_id: VenueOrderId) -> Order | None:
     """The order that the venue calls so, for changing it."""
-    query = select(ORDERS).where(ORDERS.c.venue_order_id == venue_order_id, ORDERS.c.venue == venue)
-    return next(iter(orders(connection, query.with_for_update())), None)
+    given = {"venue_name": venue_order_id, "at": venue}
+    return next(iter(orders(connection, _BY_VENUE_ORDER_TO_CHANGE, given)), None)
 
 
 def of_intent(connection: Connection, intent_id: IntentId) -> list[Order]:
@@ -93,14 +117,13 @@ def add_intent(connection: Connection, wanted: OrderIntent, at: datetime) -> Non
         "intent": wanted.model_dump_json(),
         "created_at_us": microseconds(at),
     }
-    connection.execute(unless_there(connection, INTENTS).values(row))
+    connection.execute(unless_there(connection, INTENTS), row)
 
 
 def add(connection: Connection, step: Step) -> bool:
     """Write a new order with what it brings; False, and nothing is written, when one of that name is there."""
     row = {"client_order_id": step.order.client_order_id, **_fixed(step.order), **_changing(step.order)}
-    added = connection.execute(unless_there(connection, ORDERS).values(row).returning(ORDERS.c.version)).scalar()
-    if added is None:
+    if connection.execute(_ADD_ORDER[connection.dialect.name], row).scalar() is None:
         return False
     _add_transitions(connection, step.order, step.transitions)
     return True
@@ -109,17 +132,14 @@ def add(connection: Connection, step: Step) -> bool:
 def change(connection: Connection, before: Order, step: Step, at: datetime) -> None:
     """Write what a step made of an order that is there. `step.order.version` must have grown."""
     after = step.order
-    same = ORDERS.c.client_order_id == after.client_order_id
-    connection.execute(update(ORDERS).where(same).values(_changing(after)))
+    connection.execute(_CHANGE_ORDER, {"name": after.client_order_id, **_changing(after)})
     _add_transitions(connection, after, step.transitions)
     _add_entries(connection, before, step, at)
 
 
 def unless_there(connection: Connection, table: Table) -> Insert:
     """An insert that does nothing when a row of that key is there."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+    return _ADD_UNLESS_THERE[connection.dialect.name, table.name]
 
 
 def transition(row: RowMapping) -> Transition:
@@ -152,7 +172,7 @@ def _add_transitions(connection: Connection, changed: Order, transitions: Iterab
         for each in transitions
     ]
     if rows:
-        connection.execute(insert(ORDER_TRANSITIONS), rows)
+        connection.execute(_ADD_TRANSITION, rows)
 
 
 def _add_entries(connection: Connection, before: Order, step: Step, at: datetime) -> None:
@@ -166,7 +186,7 @@ def _add_entries(connection: Connection, before: Order, step: Step, at: datetime
             same = (FILLS.c.client_order_id == before.client_order_id) & (FILLS.c.execution_id == entry.execution_id)
             connection.execute(update(FILLS).where(same).values(spans=_written(entry.spans)))
     if new:
-        connection.execute(insert(FILLS), new)
+        connection.execute(_ADD_FILL, new)
 
 
 def _entry_row(changed: Order, entry: Entry, fill: Fill, position: int, at: datetime) -> dict[str, object]:
@@ -187,11 +207,9 @@ def _written(spans: Sequence[Span]) -> str:
 
 
 def _ledgers(connection: Connection, names: Sequence[str]) -> dict[str, Ledger]:
-    columns = (FILLS.c.client_order_id, FILLS.c.execution_id, FILLS.c.spans, FILLS.c.price)
     found: dict[str, list[Entry]] = {}
     for start in range(0, len(names), _AT_A_TIME):
-        some = FILLS.c.client_order_id.in_(names[start : start + _AT_A_TIME])
-        for row in connection.execute(select(*columns).where(some).order_by(FILLS.c.client_order_id, FILLS.c.position)):
+        for row in connection.execute(_FILLS_OF, {"names": names[start : start + _AT_A_TIME]}):
             spans = tuple(Span(Decimal(first), Decimal(last)) for first, last in json.loads(row.spans))
             entry = Entry(ExecutionId(row.execution_id), spans, Decimal(row.price))
             found.setdefault(row.client_order_id, []).append(entry)
