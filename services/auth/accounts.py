@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from services.auth.errors import AuthError
-from services.auth.moments import microseconds
 from services.auth.tables import ACCOUNTS
 from services.auth.vault.store import INTERNAL_ACCOUNT
 from services.contracts.auth import AccountId, Broker
 from services.contracts.verdict import Environment
+from services.kit.moments import microseconds
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_DATA: Final = 20

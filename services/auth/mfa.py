@@ -7,10 +7,10 @@ from typing import Final
 from sqlalchemy import Connection, insert, select, update
 
 from services.auth.errors import AuthError
-from services.auth.moments import microseconds
 from services.auth.tables import MFA_STAGES
 from services.auth.transactions import Transaction
 from services.contracts.auth import AccountId, MfaStage, MfaStageReached
+from services.kit.moments import microseconds
 
 # A new seed starts over from `totp_pending`: it has not logged in yet.
 _NEXT: Final[dict[MfaStage, frozenset[MfaStage]]] = {

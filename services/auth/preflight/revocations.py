@@ -6,10 +6,10 @@ from http import HTTPStatus
 from sqlalchemy import Connection, select, text
 
 from services.auth.errors import AuthError
-from services.auth.moments import microseconds, moment
 from services.auth.tables import ACCOUNTS, VERDICT_REVOCATIONS
 from services.auth.transactions import Transaction
 from services.contracts.auth import AccountId, VerdictsRevoked
+from services.kit.moments import microseconds, moment
 
 _LONGEST_REASON = 200
 

@@ -6,11 +6,11 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from services.auth.errors import AttemptBudgetExhaustedError
-from services.auth.moments import microseconds, moment
 from services.auth.sessions.budget import LIMITS, Budget, budget
 from services.auth.sessions.lease import Lease, require
 from services.auth.tables import LOGIN_ATTEMPTS
 from services.contracts.auth import AccountId, LoginFailure, LoginMethod
+from services.kit.moments import microseconds, moment
 
 SUCCEEDED: Final = "succeeded"
 KEPT: Final = timedelta(days=90)

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select, text, update
 
 from services.auth.errors import FencedOffError, LeaseHeldError
-from services.auth.moments import microseconds
 from services.auth.tables import LOGIN_LEASES
 from services.contracts.auth import AccountId
+from services.kit.moments import microseconds
 
 # One statement: two takers cannot both find the lease free.
 _ACQUIRE = text(

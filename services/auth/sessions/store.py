@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from services.auth.moments import microseconds, moment
 from services.auth.sessions.lease import Lease, require
 from services.auth.sessions.session import Session, State, new_session
 from services.auth.tables import LOGIN_SESSIONS
 from services.contracts.auth import AccountId, BlockReason
+from services.kit.moments import microseconds, moment
 
 
 def load(connection: Connection, account: AccountId, now: datetime) -> Session:

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, text
 
-from services.auth.moments import microseconds
 from services.auth.tables import TOTP_CLAIMS
+from services.kit.moments import microseconds
 
 # One statement: two claims of one step cannot both find it free, whatever the processes do.
 _CLAIM = text(

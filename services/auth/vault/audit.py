@@ -15,9 +15,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from services.auth.errors import AuditBrokenError
-from services.auth.moments import microseconds
 from services.auth.tables import AUDIT, AUDIT_HEAD
 from services.auth.vault.records import framed
+from services.kit.moments import microseconds
 
 STORED: Final = "secret_stored"
 REMOVED: Final = "secret_removed"

@@ -7,7 +7,6 @@ from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from sqlalchemy import delete, insert, select
 
-from services.auth.moments import microseconds
 from services.auth.secret import Secret
 from services.auth.tables import COMPARED_SECRETS
 from services.auth.transactions import Readings, Transactions
@@ -15,6 +14,7 @@ from services.auth.vault.audit import AuditEntry
 from services.auth.vault.passphrase import Cost
 from services.auth.vault.vault import Vault
 from services.kit.clock import Clock
+from services.kit.moments import microseconds
 
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32

@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
-from services.auth.moments import microseconds, moment
 from services.auth.tables import VAULT_KEYS, VAULT_RECORDS
 from services.auth.vault.keys import NewKey, Parameters, WrappingKey
 from services.auth.vault.records import Binding, seal
+from services.kit.moments import microseconds, moment
 
 INTERNAL_ACCOUNT: Final = "sightline"
 PROOF: Final = b"sightline"

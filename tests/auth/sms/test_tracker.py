@@ -8,12 +8,12 @@ from sqlalchemy import insert
 from services.auth import mfa
 from services.auth.accounts import NoSuchAccountError
 from services.auth.mfa import MfaStageOrderError
-from services.auth.moments import microseconds
 from services.auth.sessions.attempts import conclude
 from services.auth.sms.tracker import MfaTracker
 from services.auth.tables import LOGIN_ATTEMPTS
 from services.auth.totp import ledger
 from services.contracts.auth import AccountId, Broker, LoginFailure, MfaStage, MfaStageReached
+from services.kit.moments import microseconds
 from tests.auth.sms.conftest import NUMBER, ROBIN, SmsHouse
 
 
