@@ -1,13 +1,15 @@
 """Programs are believed by what they say of themselves, not by their name; missing ones may be fetched."""
 
+import configparser
 import stat
 import sys
 from pathlib import Path
 
 import pytest
+from supervisor.datatypes import dict_of_key_value_pairs
 
 from services.console.stack import debian, preparing
-from services.console.stack.discovery import discover, search_path
+from services.console.stack.discovery import Found, discover, search_path
 from services.console.stack.errors import StackError
 from services.console.stack.inventory import ALERTMANAGER, COMPONENTS, LOKI, MAIL, NATS, PROMETHEUS
 from services.console.stack.plan import make_plan
@@ -172,6 +174,29 @@ def test_render_when_a_path_holds_a_blank_and_a_percent_sign_then_the_supervisor
 
     assert "50%% of it" in text
     assert "50% of" not in text
+
+
+def rendered_with(directory: Path, value: str) -> str:
+    """The supervisor's file of one service that is given a setting."""
+    part = component("page", 8000, service=True)
+    found = Found(component=part, program=Path("/bin/true"), version="")
+    settings = {"SIGHTLINE_LIST": value}
+    return render(make_plan([found], layout_in(directory), known=[part], settings=settings))
+
+
+def test_render_when_a_setting_is_a_list_in_json_then_the_supervisor_reads_it_as_it_was_given(tmp_path: Path) -> None:
+    given = '["venue", "two words, and more"]'
+    written = configparser.RawConfigParser()
+
+    written.read_string(rendered_with(tmp_path, given))
+
+    assert dict_of_key_value_pairs(written["program:page"]["environment"])["SIGHTLINE_LIST"] == given
+
+
+@pytest.mark.parametrize("value", ['it\'s "both"', '"quoted"', "two\nlines", "a ;comment"])
+def test_render_when_a_setting_cannot_be_carried_then_it_is_refused_in_words(tmp_path: Path, value: str) -> None:
+    with pytest.raises(StackError, match="SIGHTLINE_LIST holds"):
+        rendered_with(tmp_path, value)
 
 
 def test_render_when_a_path_holds_a_quote_then_it_is_refused_in_words(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ _START_RETRIES = 100_000
 
 # Quotes and line breaks end a value; ` ;` and ` #` start a comment.
 _UNWRITABLE = re.compile(r"[\"'\n\r]|\s[;#]")
+_UNWRITABLE_INSIDE = re.compile(r"[\n\r]|\s[;#]")
 
 _FILE = """\
 [unix_http_server]
@@ -85,7 +86,19 @@ def _program(process: Process, layout: Layout) -> str:
 
 
 def _environment(variables: Mapping[str, str]) -> str:
-    return ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(variables.items()))
+    return ",".join(f"{name}={_quoted(name, value)}" for name, value in sorted(variables.items()))
+
+
+def _quoted(name: str, value: str) -> str:
+    """Supervisord takes either kind of quote around a value, strips both kinds from its ends, and escapes none."""
+    quote = "'" if '"' in value else '"'
+    if quote in value or value.strip("'\"") != value or _UNWRITABLE_INSIDE.search(value):
+        raise StackError(
+            f"{name} holds both kinds of quotes, one at an end, a line break, or a semicolon or hash after a blank,"
+            " which the supervisor's configuration file cannot carry",
+            remedy="write it otherwise: JSON needs no blanks and no single quotes",
+        )
+    return f"{quote}{_escape(value)}{quote}"
 
 
 def _escape(text: str) -> str:
