@@ -7,8 +7,9 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from services.contracts.orders import ClientOrderId, VenueName
+from services.contracts.trading import OrderIncidentKind
 from services.kit.moments import microseconds
-from services.trading.orders.tables import DENIALS, RAW_FRAMES, RECONCILIATIONS
+from services.trading.orders.tables import DENIALS, ORDER_INCIDENTS, RAW_FRAMES, RECONCILIATIONS
 from services.trading.orders.transactions import Transactions
 
 _ADD: Final = insert(RAW_FRAMES).returning(RAW_FRAMES.c.frame_id)
@@ -25,7 +26,7 @@ class Retention:
     Attributes:
         handled: Frames that were understood.
         frames: At most so many of them, the newest.
-        quarantined: Frames that were not.
+        quarantined: Frames that were not, and the incidents that tell of them.
         denials: Denials, and comparisons with a venue.
     """
 
@@ -74,6 +75,11 @@ def prune(transactions: Transactions, now: datetime, retention: Retention) -> in
             RECONCILIATIONS.c.ended_at_us < microseconds(now - retention.denials),
         ),
     )
+    incident = ORDER_INCIDENTS.c
+    of_frames = incident.kind == OrderIncidentKind.UNREADABLE_FRAME
+    with transactions.transaction() as transaction:
+        old = of_frames & (incident.at_us < microseconds(now - retention.quarantined))
+        transaction.connection.execute(delete(ORDER_INCIDENTS).where(old))
     return sum(_forget(transactions, number, old) for number, old in due)
 
 

@@ -73,6 +73,7 @@ class _Comparison:
     fills: Mapping[VenueOrderId, list[VenueFill]]
     drifts: list[DriftFound] = field(default_factory=list)
     foreign: list[VenueOrder] = field(default_factory=list)
+    lasting: set[tuple[Drift, str]] = field(default_factory=set)
     differences: int = 0
 
     def differs(self, kind: Drift, symbol: Symbol, detail: str, *, state: bool = True) -> None:
@@ -82,7 +83,7 @@ class _Comparison:
 
 
 class Reconciler:
-    """Compares with venues. Remembers what it has stated, so that what lasts is stated once."""
+    """Compares with venues. What lasts from one comparison to the next is stated once."""
 
     def __init__(self, writing: Writing, database: Readings, clock: Clock, working: Working, held: Held) -> None:
         self._writing = writing
@@ -91,7 +92,7 @@ class Reconciler:
         self._working = working
         self._positions = PositionWatch(held)
         self._lock = threading.Lock()
-        self._stated: set[tuple[VenueName, Drift, str]] = set()
+        self._stated: dict[VenueName, set[tuple[Drift, str]]] = {}
 
     def booked(self, fills: Iterable[Fill], at: datetime) -> None:
         """Take note of fills that were booked: positions in their symbols were in motion at that moment."""
@@ -190,8 +191,8 @@ class Reconciler:
 
     def _note(self, comparison: _Comparison, kind: Drift, key: str, symbol: Symbol, detail: str) -> None:
         with self._lock:
-            known = (comparison.venue, kind, key) in self._stated
-            self._stated.add((comparison.venue, kind, key))
+            known = (kind, key) in self._stated.get(comparison.venue, set())
+        comparison.lasting.add((kind, key))
         comparison.differs(kind, symbol, detail, state=not known)
 
     def _conclude(self, report: ReconcileReport, comparison: _Comparison, now: datetime) -> None:
@@ -209,6 +210,8 @@ class Reconciler:
                     duration_seconds=report.seconds,
                 )
             )
+        with self._lock:
+            self._stated[report.venue] = comparison.lasting
 
 
 def _by_name(venue: VenueName, orders: Iterable[VenueOrder]) -> dict[ClientOrderId, VenueOrder]:

@@ -79,11 +79,15 @@ class Working:
             return len(self._times) - bisect_right(self._times, moment)
 
     def load(self, orders: Iterable[Order], times: Iterable[datetime]) -> None:
-        """Begin with what the database holds."""
-        for order in orders:
-            self.put(order)
+        """Begin anew with what the database holds: another process may have worked on it meanwhile."""
         with self._lock:
+            for index in (self._orders, self._by_intent, self._shares, self._reserved, self._unknown, self._ended):
+                index.clear()
+            self._live.clear()
+            self._view = None
             self._times = sorted(times)
+            for order in orders:
+                self._take(order)
 
     def begun(self, order: Order) -> None:
         """Count an order that is about to be sent."""
@@ -94,21 +98,22 @@ class Working:
 
     def put(self, order: Order) -> None:
         """Take over what was committed. A copy that a later one has overtaken is left aside."""
-        name = order.client_order_id
         with self._lock:
-            known = self._orders.get(name)
-            newest = self._ended.get(name, 0) if known is None else known.version
-            if order.version <= newest:
-                return
-            if order.settled:
-                self._forget(order)
-            else:
-                self._ended.pop(name, None)
-                self._orders[name] = order
-                self._by_intent.setdefault(order.intent_id, {})[name] = order
-            self._count(order)
-            self._reserve(order.intent_id)
-            self._view = None
+            known = self._orders.get(order.client_order_id)
+            newest = self._ended.get(order.client_order_id, 0) if known is None else known.version
+            if order.version > newest:
+                self._take(order)
+
+    def _take(self, order: Order) -> None:
+        if order.settled:
+            self._forget(order)
+        else:
+            self._ended.pop(order.client_order_id, None)
+            self._orders[order.client_order_id] = order
+            self._by_intent.setdefault(order.intent_id, {})[order.client_order_id] = order
+        self._count(order)
+        self._reserve(order.intent_id)
+        self._view = None
 
     def _forget(self, order: Order) -> None:
         self._orders.pop(order.client_order_id, None)

@@ -89,7 +89,7 @@ def test_frames_are_kept_for_a_time_and_quarantined_ones_for_longer(house: House
     house.book.frame(ALPHA, "new")
     assert (house.book.prune(), house.rows("raw_frames"), len(house.book.quarantined())) == (1, 2, 1)
     house.clock.advance(timedelta(days=91).total_seconds())
-    assert (house.book.prune(), house.rows("raw_frames")) == (2, 0)
+    assert (house.book.prune(), house.rows("raw_frames"), house.rows("order_incidents")) == (2, 0, 0)
 
 
 def test_no_more_frames_are_kept_than_allowed(database: Database, clock: FakeClock) -> None:

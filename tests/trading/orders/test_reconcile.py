@@ -191,6 +191,12 @@ def test_a_position_that_our_fills_do_not_explain_is_a_drift_stated_once(house: 
     assert _drifts(house) == [Drift.POSITION]
 
 
+def test_a_difference_that_comes_again_is_stated_again(house: House) -> None:
+    for shares in (3, 0, 3):
+        house.compares(positions={"AAPL": shares} if shares else {})
+    assert _drifts(house) == [Drift.POSITION, Drift.POSITION]
+
+
 def test_a_position_in_motion_is_a_drift_only_when_it_lasts(house: House) -> None:
     order = house.opened()
     house.clock.advance(10)

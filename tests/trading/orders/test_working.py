@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from services.contracts.market import Side, Symbol
 from services.contracts.orders import OrderStatus
-from services.trading.brokers.port import OutcomeUnknown
+from services.trading.brokers.port import OutcomeUnknown, Update
 from services.trading.orders.working import Working
 from tests.trading.orders.stories import CANCEL, Story, begun, execution, in_status
-from tests.trading.orders.support import AAPL, ALPHA, BETA, House, ticket
+from tests.trading.orders.support import AAPL, ALPHA, BETA, House, ticket, venue_fill
 
 S = OrderStatus
 BUY = (ALPHA, AAPL, Side.BUY)
@@ -101,6 +101,17 @@ def test_orders_are_counted_by_when_they_were_begun_across_a_start(house: House)
     house.crash()
     again = [house.book.working.submitted_since(now - timedelta(seconds=back)) for back in (10, 30, 50)]
     assert (counts, again) == ([0, 1, 2, 3], [0, 1, 2])
+
+
+def test_a_start_forgets_what_another_process_has_ended(house: House) -> None:
+    order = house.opened()
+    other = house.another_book()
+    other.recover()
+    told = house.says(order, S.FILLED, 10)
+    house.book.update(ALPHA, Update(order=told, fill=venue_fill(told, 10, 10)), "{}")
+    assert [each.client_order_id for each in other.working.orders()] == [order.client_order_id]
+    other.recover()
+    assert (other.working.orders(), dict(other.working.view().reserved)) == ((), {})
 
 
 def test_a_pending_order_stays_reserved() -> None:
