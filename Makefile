@@ -35,9 +35,10 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-history.txt $(VENV)/.installed
 	@echo "installing the locked development requirements"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements-history.txt
 	@touch $@
 
 # --- gates
@@ -72,9 +73,10 @@ quick: dev ## the tests that take no more than ten seconds each
 bench: dev ## benchmarks, side by side in one run; prints ratios
 	@$(BIN)/python -m benchmarks
 
-lock: dev ## renew both lock files
+lock: dev ## renew the lock files
 	@$(LOCK) pyproject.toml --group build -o requirements.txt
 	@$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) --group pyproject.toml:history --no-deps -o requirements-history.txt
 
 clean: ## remove caches and the virtual environment, keep ./var
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
