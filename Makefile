@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status install dev check format lint types architecture dependencies dashboards test quick bench lock clean
+.PHONY: help up down status install dev check format lint types architecture dependencies dashboards test quick crashes bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ test: dev ## every test, on all processors
 
 quick: dev ## the tests that take no more than ten seconds each
 	@$(BIN)/pytest -n auto -m "not slow"
+
+crashes: dev ## a thousand runs in which venues fail and the trading process is killed; takes about an hour
+	@$(BIN)/python -W ignore -m tests.trading.crashes
 
 bench: dev ## benchmarks, side by side in one run; prints ratios
 	@$(BIN)/python -m benchmarks
