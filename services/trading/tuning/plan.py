@@ -1,0 +1,96 @@
+"""How a study is made, and how that cuts the time."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from services.trading.tuning import settings_space
+from services.trading.tuning.errors import SplitError
+from services.trading.tuning.sharpe import annual, sharpe_of
+from services.trading.tuning.splits import Fold, hold_out, walk_forward
+from services.trading.tuning.subject import Evaluation, Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a study is made. It stays as it was when the study began.
+
+    Attributes:
+        folds: Tests of the walk forward.
+        anchored: Whether each of them learns from the beginning on; see `splits.walk_forward`.
+        gap: Bars between learning and test.
+        hold_out: Share of the bars kept back at the end.
+        seed: Of everything random.
+        prune_after: After so many folds a trial that is worse than the median so far is given up; 0: never. Who goes on
+            is evaluated from the beginning, so this pays where evaluating takes long.
+    """
+
+    folds: int = 8
+    anchored: bool = True
+    gap: int = 0
+    hold_out: float = 0.2
+    seed: int = 1
+    prune_after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which bars are for what.
+
+    Attributes:
+        folds: The walk forward.
+        track: The bars that trials are measured on: all tests together.
+        held_out: The bars that are kept back.
+    """
+
+    folds: Sequence[Fold]
+    track: slice
+    held_out: slice
+
+    def scores(self, evaluation: Evaluation, folds: int, bars_per_year: float) -> tuple[float, ...]:
+        """Annualised Sharpe ratios in the first `folds` tests, of an evaluation that begins with the track."""
+        tests = [fold.test for fold in self.folds[:folds]]
+        parts = [evaluation.returns[test.start - self.track.start : test.stop - self.track.start] for test in tests]
+        return tuple(annual(sharpe_of(part), bars_per_year) for part in parts)
+
+
+def laid_out(subject: Subject, plan: Plan) -> Layout:
+    """How the plan cuts the subject's bars.
+
+    Raises:
+        TooFewBarsError: The bars are too few for the folds.
+        SplitError: The plan makes no sense.
+    """
+    if not 0 <= plan.prune_after < plan.folds:
+        raise SplitError(f"Trials are given up after 1 to {plan.folds - 1} of {plan.folds} folds, or never (0).")
+    tuned, held_out = hold_out(subject.bars, plan.hold_out)
+    folds = walk_forward(tuned.stop, plan.folds, start=subject.warm_up, anchored=plan.anchored, gap=plan.gap)
+    return Layout(folds, slice(folds[0].test.start, tuned.stop), held_out)
+
+
+def described(subject: Subject, plan: Plan) -> str:
+    """What a study is made of, as JSON: two studies with the same description have the same trials."""
+    made_of = {
+        "strategy": subject.strategy,
+        "version": subject.version,
+        "data": subject.data,
+        "digest": subject.digest,
+        "bars": subject.bars,
+        "space": settings_space.described(subject.space),
+        **asdict(plan),
+    }
+    return json.dumps(made_of, sort_keys=True)
+
+
+def differences(before: str, now: str) -> list[str]:
+    """In what two descriptions differ, in words; empty where they do not."""
+    old, new = json.loads(before), json.loads(now)
+    return [
+        f"{name} {_shown(old.get(name))} (now {_shown(new.get(name))})"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _shown(value: object) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)[:24]

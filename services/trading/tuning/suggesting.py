@@ -1,0 +1,159 @@
+"""What to try next, by Optuna.
+
+The seed of each suggestion follows from the study's seed and the suggestion's number alone, so a study that was ended
+and is resumed goes on as if nothing had happened.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from services.trading.strategies.parameters import Choice, Integer, Parameter, ParameterSpace, Params, Value
+from services.trading.tuning import settings_space
+
+Suggestion = optuna.Trial
+
+# Random settings first: a model of nothing has nothing to suggest.
+RANDOM_FIRST: Final = 20
+# After so many suggestions in a row that were known or impossible, the model has run into a corner.
+_STUBBORN: Final = 10
+_KIND: Final = "kind"
+_CLAIMED: Final = "claimed_at_us"
+
+
+class Suggesting:
+    """Suggestions for one study.
+
+    Args:
+        storage: Where they are kept.
+        study: Its name.
+        space: What may be suggested.
+        seed: Of everything random.
+        worker: A number that differs between workers; 0 for one alone.
+        prunes: Whether to give up what is worse than the median so far.
+    """
+
+    def __init__(  # noqa: PLR0913 -- each is a choice of its own
+        self, storage: BaseStorage, study: str, space: ParameterSpace, *, seed: int, worker: int, prunes: bool
+    ) -> None:
+        self._space = space
+        self._seeds = (seed, worker) if worker else (seed,)
+        self._all = settings_space.listed(space)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=RANDOM_FIRST) if prunes else optuna.pruners.NopPruner()
+        self._study = optuna.create_study(
+            storage=storage, study_name=study, direction="maximize", pruner=pruner, load_if_exists=True
+        )
+
+    @property
+    def settings(self) -> int | None:
+        """How many settings there are; None: too many to count."""
+        return None if self._all is None else len(self._all)
+
+    def trials(self) -> Sequence[FrozenTrial]:
+        """Every suggestion so far."""
+        return self._study.get_trials(deepcopy=False)
+
+    def next(self, seen: Collection[str], *, tried: Collection[int], everything: bool) -> Suggestion:
+        """A new suggestion; it may be known already, or break a constraint.
+
+        Args:
+            seen: Settings that were tried, as text.
+            tried: Numbers of the suggestions that became trials.
+            everything: Every setting is to be tried, so go through them in order.
+
+        Raises:
+            EmptySpaceError: There is nothing left.
+        """
+        known = self.trials()
+        if not any(trial.state is TrialState.WAITING for trial in known):
+            setting = self._fixed(known, seen, tried, everything=everything)
+            if setting is not None:
+                self._study.enqueue_trial(dict(setting))
+        return self._asked(len(known))
+
+    def beside(self, setting: Params, kind: str) -> Suggestion:
+        """A suggestion of just this setting, marked with why."""
+        self._study.enqueue_trial(dict(setting), user_attrs={_KIND: kind})
+        return self._asked(len(self.trials()))
+
+    def again(self, left: FrozenTrial) -> Suggestion:
+        """A suggestion whose worker was ended, with the very values that it would have got."""
+        self._study.sampler = self._sampler(left.number)
+        return optuna.Trial(self._study, left._trial_id)  # noqa: SLF001 -- nothing public leads back to a trial
+
+    def values(self, suggestion: Suggestion) -> Params:
+        """The suggested setting."""
+        return {parameter.name: _suggested(suggestion, parameter) for parameter in self._space.parameters}
+
+    def claim(self, suggestion: Suggestion, at_us: int) -> None:
+        """Let other workers know since when this one is at it."""
+        suggestion.set_user_attr(_CLAIMED, at_us)
+
+    def tell(self, number: int, score: float | None, *, pruned: bool = False) -> None:
+        """How a suggestion came out; None for one that could not be tried. Telling twice is harmless."""
+        if score is None:
+            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+        elif pruned:
+            self._study.tell(number, state=TrialState.PRUNED, skip_if_finished=True)
+        else:
+            self._study.tell(number, score, skip_if_finished=True)
+
+    def _asked(self, number: int) -> Suggestion:
+        self._study.sampler = self._sampler(number)
+        return self._study.ask()
+
+    def _fixed(
+        self, known: Sequence[FrozenTrial], seen: Collection[str], tried: Collection[int], *, everything: bool
+    ) -> Params | None:
+        """The setting to be suggested, where it is not left to the model."""
+        if everything and self._all is not None:
+            return next((setting for setting in self._all if settings_space.written(setting) not in seen), None)
+        if not known:
+            return self._space.default
+        misses = 0
+        for trial in reversed(known):
+            if trial.number in tried or not trial.state.is_finished():
+                break
+            misses += 1
+        if len(known) < RANDOM_FIRST or misses >= _STUBBORN:
+            return settings_space.unseen(self._space, seen, self._random(len(known)))
+        return None
+
+    def _random(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([*self._seeds, number])
+
+    def _sampler(self, number: int) -> BaseSampler:
+        # All parameters at once: what was drawn before a crash is drawn again, whichever of them had been stored.
+        seed = int(self._random(number).integers(2**31))
+        return TPESampler(seed=seed, n_startup_trials=0, multivariate=True, constant_liar=True)
+
+
+def kind_of(trial: FrozenTrial | Suggestion) -> str | None:
+    """The mark that `beside` gave, if any."""
+    kind = trial.user_attrs.get(_KIND)
+    return None if kind is None else str(kind)
+
+
+def claimed_at_us(trial: FrozenTrial) -> int | None:
+    """Since when a worker is at it, in microseconds since the epoch."""
+    at = trial.user_attrs.get(_CLAIMED)
+    return None if at is None else int(at)
+
+
+def _suggested(suggestion: Suggestion, parameter: Parameter) -> Value:
+    if isinstance(parameter, Choice):
+        return suggestion.suggest_categorical(parameter.name, parameter.options)
+    if isinstance(parameter, Integer):
+        if parameter.log:
+            return suggestion.suggest_int(parameter.name, parameter.low, parameter.high, log=True)
+        high = int(settings_space.highest(parameter))
+        return suggestion.suggest_int(parameter.name, parameter.low, high, step=parameter.step)
+    if parameter.log:
+        return suggestion.suggest_float(parameter.name, parameter.low, parameter.high, log=True)
+    high_float = settings_space.highest(parameter)
+    return suggestion.suggest_float(parameter.name, parameter.low, high_float, step=parameter.step)
