@@ -1,5 +1,6 @@
 """A whole platform of the tests' own, started as a user starts it, beside whatever else runs on the machine."""
 
+import json
 import os
 import re
 import secrets
@@ -29,6 +30,7 @@ _PORTS = {
     "console": 8700,
     "automation": 8710,
     "auth": 8720,
+    "trading": 8730,
     "venue": 8740,
     "prometheus": 9090,
     "alertmanager": 9093,
@@ -76,9 +78,26 @@ class Platform:
 
     def ask(self, target: str, *, service: str = "console", **headers: str) -> httpx.Response:
         """GET from a service, signed as the operator."""
+        return self.call("GET", target, service=service, **headers)
+
+    def call(
+        self,
+        method: str,
+        target: str,
+        *,
+        service: str,
+        body: Any = None,  # noqa: ANN401 -- whatever is JSON
+        **headers: str,
+    ) -> httpx.Response:
+        """Ask a service anything, signed as the operator."""
         key = read_private_key(read_secret(self.data_dir / "secrets" / "identity" / "operator.pem"))
-        signed = CallerSigner("operator", key, SystemClock()).headers("GET", target, b"", audience=service)
-        return httpx.get(f"{self.url(service)}{target}", headers={**signed, **headers}, timeout=10, trust_env=False)
+        content = b"" if body is None else json.dumps(body).encode()
+        signed = CallerSigner("operator", key, SystemClock()).headers(method, target, content, audience=service)
+        if body is not None:
+            headers["content-type"] = "application/json"
+        url = f"{self.url(service)}{target}"
+        with httpx.Client(timeout=30, trust_env=False) as client:
+            return client.request(method, url, headers={**signed, **headers}, content=content)
 
     def prometheus(self, path: str, **query: str) -> Any:  # noqa: ANN401 -- whatever Prometheus answers
         """The data of an answer of Prometheus' API."""
@@ -113,7 +132,13 @@ def platform() -> Iterator[Platform]:
     data_dir = Path(tempfile.mkdtemp(prefix="sightline-"))
     offset = _free_offset()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTLINE_")}
-    environment = {**kept, "SIGHTLINE_DATA_DIR": str(data_dir), "SIGHTLINE_PORT_OFFSET": str(offset), "NO_COLOR": "1"}
+    environment = {
+        **kept,
+        "SIGHTLINE_DATA_DIR": str(data_dir),
+        "SIGHTLINE_PORT_OFFSET": str(offset),
+        "SIGHTLINE_PAPER_BAR_SECONDS": "1",  # a price a second: nobody waits a minute for the first one
+        "NO_COLOR": "1",
+    }
     platform = Platform(data_dir, offset, environment)
     try:
         started = platform.run("up", "--native", "--no-fetch")
