@@ -4,7 +4,7 @@ A price goes over a whole number of ticks. So the number and the Decimal that co
 a backtest in numbers and a venue in Decimal see the same bars.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from services.contracts.columns import Columns, Floats, Ints
+from services.contracts.columns import Columns, Floats, Ints, Panel
 from services.contracts.market import Bar, Symbol
 
 _CENTS: Final = 100.0  # a tick is a cent, below one dollar a hundredth of one: `market.tick_at`
@@ -95,6 +95,25 @@ def within(columns: Columns, start: datetime, end: datetime) -> Columns:
     """Bars that begin at `start` or later and before `end`, without copying."""
     first, last = np.searchsorted(columns.time_ns, [nanoseconds_of(start), nanoseconds_of(end)])
     return columns.between(int(first), int(last))
+
+
+def on_one_axis(columns: Mapping[Symbol, Columns]) -> Panel:
+    """Bars of several symbols on all of their times together; where a symbol has no bar its prices are NaN."""
+    times = np.unique(np.concatenate([np.array([], dtype=np.int64), *(each.time_ns for each in columns.values())]))
+    return {symbol: _spread(each, times) for symbol, each in columns.items()}
+
+
+def _spread(columns: Columns, times: Ints) -> Columns:
+    places = np.searchsorted(times, columns.time_ns)
+
+    def over(values: Floats, missing: float) -> Floats:
+        spread = np.full(len(times), missing)
+        spread[places] = values
+        return spread
+
+    prices = (columns.open, columns.high, columns.low, columns.close)
+    opened, high, low, close = (over(each, np.nan) for each in prices)
+    return Columns(times, opened, high, low, close, volume=over(columns.volume, 0.0))
 
 
 def _rounded(prices: Floats) -> Floats:

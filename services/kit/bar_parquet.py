@@ -4,6 +4,8 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +13,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from services.contracts.bars import nanoseconds_of
+from services.contracts.bars import moment_of, nanoseconds_of
 from services.contracts.columns import Columns, Floats, Ints
 from services.kit.bar_file_errors import MissingColumnError, NotABarFileError, Place, UnreadableValueError
 from services.kit.bar_rows import NUMBERS, Layout, Rows, layout_of
@@ -40,7 +42,7 @@ Fetched = Mapping[str, npt.NDArray[Any]]
 
 
 @contextmanager
-def engine() -> Iterator[duckdb.DuckDBPyConnection]:
+def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory for a few queries; about 15 ms to make."""
     with duckdb.connect(":memory:", config=dict(_OPTIONS)) as connection:
         yield connection
@@ -53,14 +55,8 @@ def read_parquet(path: Path) -> Rows:
         MissingColumnError, UnreadableValueError, NotABarFileError: See there.
         OSError: It cannot be opened.
     """
-    path.open("rb").close()  # what the system says of it is clearer than what DuckDB does
-    with engine() as connection:
-        try:
-            return _read(connection, path)
-        except duckdb.Error as error:
-            raise NotABarFileError(
-                Place(path), f"it is not readable as Parquet ({str(error).splitlines()[0]})"
-            ) from error
+    with _of(path) as connection:
+        return _read(connection, path)
 
 
 def write_parquet(path: Path, columns: Columns) -> None:
@@ -72,7 +68,7 @@ def write_parquet(path: Path, columns: Columns) -> None:
     made, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(made)
     try:
-        with engine() as connection:
+        with _engine() as connection:
             connection.register("bars", _as_table(columns))
             connection.execute(
                 "COPY (SELECT make_timestamptz(us) AS time, * EXCLUDE us FROM bars) TO ?"
@@ -84,6 +80,53 @@ def write_parquet(path: Path, columns: Columns) -> None:
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much a file written by `write_parquet` holds: starts of the first and the last of its bars, UTC."""
+
+    bars: int
+    first: datetime
+    last: datetime
+
+
+def read_range(path: Path, start: datetime, end: datetime) -> Columns:
+    """Of a file written by `write_parquet` the bars that begin from `start` on and before `end`.
+
+    Raises:
+        NotABarFileError: It is damaged or of another kind.
+        OSError: It cannot be opened.
+    """
+    query = (
+        "SELECT epoch_us(time) AS us, open, high, low, close, volume FROM read_parquet(?)"
+        " WHERE time >= make_timestamptz(?) AND time < make_timestamptz(?) ORDER BY time"
+    )
+    with _of(path) as connection:
+        bounds = [nanoseconds_of(each) // 1000 for each in (start, end)]
+        fetched = connection.execute(query, [str(path), *bounds]).fetchnumpy()
+    return Columns(fetched["us"].astype(np.int64) * 1000, **{name: _plain(fetched[name]) for name in NUMBERS})
+
+
+def extent_of(path: Path) -> Extent:
+    """How much such a file holds. Raises as `read_range` does."""
+    query = "SELECT count(*), epoch_us(min(time)), epoch_us(max(time)) FROM read_parquet(?)"
+    with _of(path) as connection:
+        bars, first, last = connection.execute(query, [str(path)]).fetchall()[0]
+    if not bars:
+        raise NotABarFileError(Place(path), "it has no bars")
+    return Extent(bars, moment_of(first * 1000), moment_of(last * 1000))
+
+
+@contextmanager
+def _of(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    path.open("rb").close()  # what the system says of it is clearer than what DuckDB does
+    with _engine() as connection:
+        try:
+            yield connection
+        except duckdb.Error as error:
+            problem = str(error).splitlines()[0]
+            raise NotABarFileError(Place(path), f"it is not readable as Parquet ({problem})") from error
 
 
 def _as_table(columns: Columns) -> dict[str, npt.NDArray[Any]]:

@@ -5,7 +5,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 MARKET_ZONE: Final = ZoneInfo("America/New_York")
-DAY_SECONDS: Final = 86_400
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Before and after every bar."""
 
 
 def daily_start(day: date) -> datetime:

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.bars import bars_of, columns_of, decimal_of, joined, moment_of, nanoseconds_of, on_ticks, within
+from services.contracts.bars import (
+    bars_of,
+    columns_of,
+    decimal_of,
+    joined,
+    moment_of,
+    nanoseconds_of,
+    on_one_axis,
+    on_ticks,
+    within,
+)
 from services.contracts.columns import Columns
 from services.contracts.market import Bar, Symbol, on_tick
 
@@ -73,3 +83,12 @@ def test_joining_keeps_the_order_and_lets_the_newer_bar_count() -> None:
 def test_a_range_has_its_start_and_not_its_end() -> None:
     part = within(columns(1.0, 2.0, 3.0, 4.0), START + timedelta(minutes=1), START + timedelta(minutes=3))
     assert part.close.tolist() == [2.0, 3.0]
+
+
+def test_symbols_are_brought_onto_one_axis_with_nothing_where_one_has_no_bar() -> None:
+    panel = on_one_axis({Symbol("A"): columns(1.0, 2.0), Symbol("B"): columns(8.0, 9.0, first=1)})
+    assert np.array_equal(panel[Symbol("A")].time_ns, panel[Symbol("B")].time_ns)
+    assert np.array_equal(panel[Symbol("A")].close, [1.0, 2.0, np.nan], equal_nan=True)
+    assert np.array_equal(panel[Symbol("B")].close, [np.nan, 8.0, 9.0], equal_nan=True)
+    assert panel[Symbol("B")].volume.tolist() == [0.0, 100.0, 100.0]
+    assert on_one_axis({}) == {}
