@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
@@ -35,18 +34,15 @@ from services.trading.desk.parts import DeskParts, Sessions, Venue
 from services.trading.desk.processes import this_process
 from services.trading.desk.verdicts import VerdictKeeper, Vouched
 from services.trading.gauges import TradingGauges
-from services.trading.instruments import TABLE
 from services.trading.marketdata.alpaca_latest import LatestPrices
 from services.trading.meter import declare_venues
+from services.trading.opening import open_chassis
 from services.trading.orders.book import OrderBook
 from services.trading.portfolio import store as portfolio
 from services.trading.risk.limits import digest
 from services.trading.risk.sight import Market
 from services.trading.settings import TradingFile, TradingSettings, VenueConfig
 
-_MIGRATIONS: Final = Path(__file__).parent / "migrations" / "versions"
-# Every order is found again whatever the sampling is.
-_ALWAYS_TRACED: Final = ("/orders", "/halt", "/resume", "/reduce")
 _PRICES_SECONDS: Final = 2.0
 _PRUNE_SECONDS: Final = 600.0
 _ALPACA: Final = {Environment.PAPER: PAPER_URL, Environment.LIVE: LIVE_URL}
@@ -75,9 +71,7 @@ class AlwaysOpen:
 def build(settings: TradingSettings, *, clock: Clock | None = None) -> ServiceApp:
     """Make the application. Raises `StartError` or `DatabaseError`."""
     trading = settings.trading()
-    chassis = Chassis.open(
-        settings, migrations=[_MIGRATIONS], instruments=TABLE, forced_routes=_ALWAYS_TRACED, clock=clock
-    )
+    chassis = open_chassis(settings, clock=clock)
     declare_venues(chassis.telemetry.metrics, [venue.name for venue in trading.venues])
     house = _House(chassis, trading)
     desk = Desk(house.parts())

@@ -23,13 +23,12 @@ from services.auth.vault.permissions import fix
 from services.console.commands.asking import new_secret_line, secret_line
 from services.console.commands.calling import call
 from services.console.commands.context import Operator
+from services.console.commands.own_settings import own_settings
 from services.console.commands.render import Cell, columns, header
 from services.console.stack.errors import StackError
 from services.console.stack.identities import OPERATOR
-from services.console.stack.layout import HOST
 from services.contracts.auth import AccountId, Broker, CredentialKind
 from services.contracts.verdict import Environment
-from services.kit.settings import load
 
 _SOURCES: Final[tuple[VaultKeySource, ...]] = ("key_file", "passphrase", "os_keyring", "vault_transit")
 _HINTS: Final = {CredentialKind.API_KEY: " (Alpaca: KEY_ID:SECRET_KEY; Schwab: the app's secret)"}
@@ -41,7 +40,7 @@ class VaultWork:
     def __init__(self, operator: Operator) -> None:
         self._operator = operator
         self._say = operator.progress.note
-        self._settings = _settings(operator)
+        self._settings = own_settings(operator, AuthSettings)
 
     def add(  # noqa: PLR0913 -- what can be said of an account
         self,
@@ -166,28 +165,6 @@ class VaultWork:
             given = [Secret(secret_line("passphrase"))] if operations.needs_passphrase else []
             operations.unlock(given)
             yield operations
-
-
-def _settings(operator: Operator) -> AuthSettings:
-    """The settings of the service that runs here, or would."""
-    layout, record = operator.layout, operator.record()
-    if record is not None and record.mode == "docker":
-        raise StackError(
-            "with Docker the vault lies in a volume",
-            remedy="run it inside: `docker compose exec auth sightline auth ...`",
-        )
-    given = {name: value for name, value in operator.environ.items() if name in AuthSettings.variables()}
-    loki = next((unit.port for unit in record.units if unit.name == "loki"), None) if record else None
-    if loki is not None:
-        given["SIGHTLINE_LOKI_URL"] = f"http://{HOST}:{loki}"
-    derived = {
-        "SIGHTLINE_ENV": layout.env,
-        "SIGHTLINE_DATA_DIR": str(layout.data_dir),
-        "SIGHTLINE_SECRETS_DIR": str(layout.secrets_dir),
-        "SIGHTLINE_PORT_OFFSET": str(layout.port_offset),
-        "SIGHTLINE_CONSOLE": "off",
-    }
-    return load(AuthSettings, {**given, **derived})
 
 
 def _known(operations: Operations, name: AccountId) -> Account | None:

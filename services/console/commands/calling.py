@@ -1,6 +1,7 @@
 """Calls to services in the operator's name."""
 
 import json
+import socket
 from typing import Any
 
 import httpx
@@ -60,6 +61,18 @@ def call(  # noqa: PLR0913 -- what makes up a request
             else f"`sightline logs {service}` may tell why",
         )
     return answer
+
+
+def is_running(operator: Operator, service: str) -> bool:
+    """Whether a service takes connections on this machine."""
+    record = operator.record()
+    if record is None or record.mode == "docker":
+        return record is not None or _own_port(operator, service) is not None
+    try:
+        with socket.create_connection((HOST, _port(operator, service)), timeout=_TIMEOUT_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _port(operator: Operator, service: str) -> int:

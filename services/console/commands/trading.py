@@ -1,18 +1,21 @@
 """What trading may do, what is held, and the kill switch, from the command line."""
 
+import importlib
 from typing import Annotated, Final
 
 import typer
 from rich.text import Text
 
-from services.console.commands.calling import call
+from services.console.commands.calling import call, is_running
 from services.console.commands.context import Operator, operator_of
+from services.console.commands.own_settings import own_settings
 from services.console.commands.render import Cell, clock_time, columns, dollars, header, number
+from services.console.stack.identities import OPERATOR
 from services.contracts.orders import TradingState
 from services.contracts.trading_views import HaltRequest, KillView, PositionList, StateRequest, TradingView
 
 # The kill switch waits for the venues' word.
-_HALT_SECONDS: Final = 60.0
+_HALT_SECONDS: Final = 90.0
 _STATE_STYLES: Final = {TradingState.ACTIVE: "green", TradingState.REDUCING: "yellow", TradingState.HALTED: "bold red"}
 _Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 
@@ -64,9 +67,13 @@ def halt(
 ) -> None:
     """Pull the kill switch: cancel everything, close every position, and stop until `resume`.
 
-    Exit code 1 when something is left at a venue.
+    Exit code 1 when something is left at a venue. When the trading service does not run, the halt is written into its
+    books: it starts halted and goes on with the rest.
     """
     operator = operator_of(context)
+    if not last and not is_running(operator, "trading"):
+        _latch(operator, reason, flatten=not keep)
+        raise typer.Exit(1)
     if last:
         answer = call(operator, "trading", "GET", "/halt")
     else:
@@ -79,6 +86,21 @@ def halt(
     if not done.flat:
         operator.out.print(Text(f"left at the venues: {done.left}", "bold red"), soft_wrap=True)
         raise typer.Exit(1)
+
+
+def _latch(operator: Operator, reason: str, *, flatten: bool) -> None:
+    # By name and when it is needed: trading's parts take a second to import, which every other command would pay for.
+    opening = importlib.import_module("services.trading.opening")
+    settings = importlib.import_module("services.trading.settings").TradingSettings
+    opening.latch_halt(own_settings(operator, settings), actor=OPERATOR, reason=reason, flatten=flatten)
+    operator.out.print(
+        Text(
+            "the trading service does not run: it will start halted. Nothing was cancelled or closed; `sightline up` "
+            "starts it, and it goes on with that",
+            "bold red",
+        ),
+        soft_wrap=True,
+    )
 
 
 def reduce(context: typer.Context, *, reason: _Reason = "told from the command line") -> None:
