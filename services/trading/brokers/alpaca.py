@@ -21,7 +21,7 @@ from services.trading.brokers import alpaca_pages
 from services.trading.brokers.alpaca_fields import Document, document_in, documents_in, text_at
 from services.trading.brokers.alpaca_outcomes import asking, canceling, each_taken, placed
 from services.trading.brokers.alpaca_sites import AlpacaSite
-from services.trading.brokers.alpaca_stream import StreamPatience, TradeUpdates
+from services.trading.brokers.alpaca_stream import TradeUpdates
 from services.trading.brokers.alpaca_words import (
     account_of,
     change_fields,
@@ -44,6 +44,7 @@ from services.trading.brokers.port import (
 from services.trading.wire.budget import RateBudget
 from services.trading.wire.calls import Keys, Patience, VenueCalls
 from services.trading.wire.outcomes import RefusedError
+from services.trading.wire.sockets import StreamPatience
 
 CAPABILITIES: Final = Capabilities(
     live_orders=True,

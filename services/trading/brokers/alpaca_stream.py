@@ -10,45 +10,21 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final
 
 from alpaca.trading.stream import TradingStream
 
 from services.contracts.orders import VenueName
 from services.kit.backoff import delay_seconds
 from services.kit.clock import Clock
-from services.kit.errors import SightlineError
 from services.kit.ids import Randomness
 from services.trading.brokers.alpaca_fields import UnreadableError
 from services.trading.brokers.alpaca_frames import acknowledges, document_of, update_of
 from services.trading.brokers.alpaca_sites import key_pair
 from services.trading.brokers.port import UpdateListener
 from services.trading.wire.calls import Keys
+from services.trading.wire.sockets import RestartedError, StreamPatience, end, ping, reason_of, socket_options
 
 _log = logging.getLogger("services.trading.brokers.alpaca")
-
-_CLOSE_SECONDS: Final = 0.5
-_LARGEST_FRAME: Final = 1024 * 1024  # bytes
-_FRAMES_WAITING: Final = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamPatience:
-    """How long things may take, in seconds.
-
-    Attributes:
-        open_seconds: Until a connection stands, is authenticated and subscribed.
-        ping_every_seconds: Between two pings.
-        pong_within_seconds: A connection that answers no ping for so long is given up.
-        first_wait_seconds, most_wait_seconds: Between two attempts to connect; doubles with each failure.
-    """
-
-    open_seconds: float = 10.0
-    ping_every_seconds: float = 5.0
-    pong_within_seconds: float = 10.0
-    first_wait_seconds: float = 0.5
-    most_wait_seconds: float = 30.0
 
 
 class TradeUpdates:
@@ -145,7 +121,7 @@ class TradeUpdates:
                 tasks.create_task(self._until_restart())
         except Exception as error:  # noqa: BLE001 -- whatever ends a connection is the reason to build up the next one
             stood_seconds = None if stands_since is None else self._clock.monotonic() - stands_since
-            return stood_seconds, _reason(error)
+            return stood_seconds, reason_of(error)
         finally:
             self._heard_at = None
             if socket is not None:
@@ -174,15 +150,11 @@ class TradeUpdates:
 
     async def _until_restart(self) -> None:
         await self._restarting.wait()
-        raise _RestartedError(self._restart_reason)
+        raise RestartedError(self._restart_reason)
 
     def _restart(self, reason: str) -> None:
         self._restart_reason = reason
         self._restarting.set()
-
-
-class _RestartedError(SightlineError):
-    """Somebody asked for another connection."""
 
 
 class _Socket(TradingStream):
@@ -190,13 +162,7 @@ class _Socket(TradingStream):
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         key_id, secret_key = key_pair(headers)
-        options = {
-            "ping_interval": None,  # pings are sent by us, so that their answers are heard of
-            "close_timeout": _CLOSE_SECONDS,
-            "max_size": _LARGEST_FRAME,
-            "max_queue": _FRAMES_WAITING,
-            "logger": _quiet_log(),
-        }
+        options = socket_options(logging.getLogger(f"{_log.name}.socket"))
         super().__init__(key_id, secret_key, raw_data=True, url_override=url, websocket_params=options)
         self.subscribe_trade_updates(_never_called)
 
@@ -206,15 +172,7 @@ class _Socket(TradingStream):
 
     async def end(self) -> None:
         """Close politely, or else at once: a peer that is deaf must not hold up the next connection."""
-        protocol: Any = self._ws  # alpaca-py types it as None
-        # Not by a time limit around it: websockets swallows the cancellation that would bring.
-        closing = asyncio.ensure_future(self.close())
-        await asyncio.wait([closing], timeout=_CLOSE_SECONDS)
-        if not closing.done():
-            protocol.transport.abort()
-        await asyncio.wait([closing])
-        if closing.exception() is not None:
-            _log.debug("a stream was not closed politely: %r", closing.exception())
+        await end(self, self._ws, _log)
 
     async def receive(self) -> str:
         """The next frame. Alpaca's paper trading sends text in binary frames."""
@@ -223,14 +181,7 @@ class _Socket(TradingStream):
 
     async def ping(self) -> None:
         """Send a ping and wait for its answer."""
-        await (await self._ws.ping())  # type: ignore[attr-defined]  # the same
-
-
-def _quiet_log() -> logging.Logger:
-    """At its finest level websockets logs every frame, the one with the secret key among them."""
-    log = logging.getLogger(f"{_log.name}.socket")
-    log.setLevel(logging.INFO)
-    return log
+        await ping(self._ws)
 
 
 async def _never_called(_message: object) -> None:
@@ -290,13 +241,3 @@ async def _one_thread(name: str) -> AsyncIterator[Executor]:
     finally:
         # What was being handled is handled to its end, without holding up the event loop.
         await asyncio.get_running_loop().run_in_executor(None, thread.shutdown)
-
-
-def _reason(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, SightlineError):
-        return error.detail
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

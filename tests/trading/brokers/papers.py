@@ -11,8 +11,8 @@ from services.kit.clock import Clock
 from services.kit.ids import SystemRandomness
 from services.trading.brokers.alpaca import AlpacaBroker
 from services.trading.brokers.alpaca_sites import site_at
-from services.trading.brokers.alpaca_stream import StreamPatience
 from services.trading.wire.calls import Patience
+from services.trading.wire.sockets import StreamPatience
 
 NAME = ClientOrderId("sl-0123456789abcdefghijklmnop.0")
 TICKET = OrderTicket(symbol=Symbol("AAPL"), side=Side.BUY, quantity=Decimal(10))

@@ -14,7 +14,8 @@ from services.contracts.orders import VenueName
 from services.kit.clock import SystemClock
 from services.kit.ids import SystemRandomness
 from services.trading.brokers.alpaca import AlpacaBroker
-from services.trading.brokers.alpaca_stream import StreamPatience, TradeUpdates
+from services.trading.brokers.alpaca_stream import TradeUpdates
+from services.trading.wire.sockets import StreamPatience
 from tests.fakes.listener import RecordingListener
 from tests.trading.brokers.papers import broker_at, new_keys, order_document
 
