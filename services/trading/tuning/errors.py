@@ -82,14 +82,6 @@ class StudyBusyError(TuningError):
     title = "The study is being worked on"
 
 
-class StudyDamagedError(TuningError):
-    """The ledger and the study's own file tell different things."""
-
-    status_code = HTTPStatus.CONFLICT
-    code = "study_damaged"
-    title = "The study's file and the ledger disagree"
-
-
 class NothingTriedError(TuningError):
     """A verdict was asked for before anything was tried."""
 

@@ -5,14 +5,14 @@ study does not know yet, never one that was tried and left no trace.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from services.kit.clock import Clock
@@ -85,9 +85,9 @@ class Ledger:
         with self._database.reading() as connection:
             return connection.execute(select(STUDIES.c.description).where(STUDIES.c.name == study)).scalar()
 
-    def begin(self, study: str, *, strategy: str, data: str, description: str) -> str:
+    def begin(self, study: str, *, strategy: str, version: int, data: str, description: str) -> str:
         """Note down a new study. Returns its description: another worker's, if that one came first."""
-        row = {"name": study, "strategy": strategy, "data": data, "description": description}
+        row = {"name": study, "strategy": strategy, "version": version, "data": data, "description": description}
         try:
             with self._database.transaction(durable=True) as connection:
                 connection.execute(insert(STUDIES).values(**row, began_at_us=self._now_us()))
@@ -113,10 +113,16 @@ class Ledger:
             rows = connection.execute(query).all()
         return [_trial(row) for row in rows], rows[-1].position if rows else after
 
-    def on_data(self, strategy: str, data: str) -> Sequence[Trial]:
-        """All trials of a strategy on the same market, of whatever study, in the order they were added."""
+    def ever_tried(self, strategy: str, data: str) -> Mapping[tuple[int, str], Trial]:
+        """By version and setting, whatever of a strategy was tried on the same market by any study; the last counts."""
+        query = (
+            select(TRIALS, STUDIES.c.version)
+            .join(STUDIES, STUDIES.c.name == TRIALS.c.study)
+            .where(STUDIES.c.strategy == strategy, STUDIES.c.data == data)
+            .order_by(TRIALS.c.position)
+        )
         with self._database.reading() as connection:
-            return [_trial(row) for row in connection.execute(_of_all_studies(strategy, data)).all()]
+            return {(row.version, row.setting): _trial(row) for row in connection.execute(query)}
 
     def open_hold_out(self, study: str, setting: str) -> Opening:
         """Note down, durably, that a study's hold-out is looked at for a setting; asking again for it is harmless.
@@ -158,15 +164,6 @@ class Ledger:
 
 
 _PLAIN: Final = ("study", "number", "setting", "score", "sharpe", "bars", "trades")
-
-
-def _of_all_studies(strategy: str, data: str) -> Select[Any]:
-    return (
-        select(TRIALS)
-        .join(STUDIES, STUDIES.c.name == TRIALS.c.study)
-        .where(STUDIES.c.strategy == strategy, STUDIES.c.data == data)
-        .order_by(TRIALS.c.position)
-    )
 
 
 def _opening(connection: Connection, study: str) -> Opening | None:

@@ -61,7 +61,9 @@ def _same_or_new(home: Home, name: str, subject: Subject, description: str, *, r
             f"Study {name} has {len(trials)} trials: --resume goes on with it, --study NAME begins another."
         )
     if before is None:
-        before = home.ledger.begin(name, strategy=subject.strategy, data=subject.data, description=description)
+        before = home.ledger.begin(
+            name, strategy=subject.strategy, version=subject.version, data=subject.data, description=description
+        )
     if differing := differences(before, description):
         raise OtherStudyError(
             f"Study {name} was made with {', '.join(differing)}. Give it the same again, or begin another by --study."

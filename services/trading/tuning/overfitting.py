@@ -69,6 +69,30 @@ def overfitting(returns: Floats, *, blocks: int = 16) -> Overfitting:
     return Overfitting(below / halves, losses / halves, halves)
 
 
+def different(returns: Floats, *, alike: float = 0.9) -> Floats:
+    """The rows that are configurations of their own: of those that go together, only the first.
+
+    A search that closes in on a good region tries hundreds of settings there that hold nearly the same positions. The
+    rank among them is chance, whatever the region is worth, so the comparison above would call every such search
+    overfitted. The first row is always kept.
+
+    Args:
+        returns: Configurations x time.
+        alike: Rows whose correlation is above this are one configuration.
+    """
+    spread = returns.std(axis=1, keepdims=True)
+    scaled = np.where(spread > _TINY, (returns - returns.mean(axis=1, keepdims=True)) / np.maximum(spread, _TINY), 0.0)
+    together = scaled @ scaled.T / returns.shape[1] > alike
+    # Those that never trade go together too.
+    still = spread[:, 0] <= _TINY
+    together |= np.outer(still, still)
+    kept: list[int] = []
+    for row in range(len(returns)):
+        if not together[row, kept].any():
+            kept.append(row)
+    return returns[kept]
+
+
 def _check(returns: Floats, blocks: int) -> None:
     if blocks < _FEWEST or blocks % 2:
         raise SeriesError(f"The time is cut into an even number of blocks, not into {blocks}.")

@@ -12,7 +12,7 @@ from services.kit.clock import Clock
 from services.kit.moments import microseconds
 from services.trading.strategies.parameters import Params
 from services.trading.tuning import settings_space
-from services.trading.tuning.errors import HoldOutSpentError, NothingTriedError, StudyDamagedError
+from services.trading.tuning.errors import HoldOutSpentError, NothingTriedError
 from services.trading.tuning.ledger import Kind, Ledger, Outcome, Trial
 from services.trading.tuning.plan import Layout, Plan
 from services.trading.tuning.progress import Listener, Progress, nobody
@@ -85,7 +85,6 @@ class Study:
         Raises:
             HoldOutSpentError: The study's hold-out was opened; what is tried now would know it.
             EmptySpaceError: There is no setting to try.
-            StudyDamagedError: A trial of the ledger is missing in the study's file.
         """
         if opening := self.ledger.opened(self.name):
             raise HoldOutSpentError(
@@ -210,14 +209,11 @@ class Study:
         self._suggesting.tell(trial.number, trial.score, pruned=trial.outcome is Outcome.PRUNED)
 
     def _finish_what_was_left(self) -> None:
-        suggested = {trial.number: trial for trial in self._suggesting.trials()}
-        if missing := sorted(self._numbers - suggested.keys()):
-            raise StudyDamagedError(
-                f"The ledger has {len(missing)} trials of {self.name} that its file does not, from number {missing[0]} "
-                "on: put the file back, or begin another study by --study. The ledger goes on counting them."
-            )
         recorded = {trial.number: trial for trial in self._known.values()}
-        for left in suggested.values():
+        if not self._shared:
+            # Files may have lost their end in a power cut, or altogether.
+            self._suggesting.restore(recorded)
+        for left in self._suggesting.trials():
             if left.state is not TrialState.RUNNING or not self._is_ours(claimed_at_us(left)):
                 continue
             if left.number in recorded:

@@ -4,17 +4,19 @@ The seed of each suggestion follows from the study's seed and the suggestion's n
 and is resumed goes on as if nothing had happened.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from services.trading.strategies.parameters import Choice, Integer, Parameter, ParameterSpace, Params, Value
 from services.trading.tuning import settings_space
+from services.trading.tuning.ledger import Outcome, Trial
 
 Suggestion = optuna.Trial
 
@@ -86,6 +88,12 @@ class Suggesting:
         self._study.sampler = self._sampler(left.number)
         return optuna.Trial(self._study, left._trial_id)  # noqa: SLF001 -- nothing public leads back to a trial
 
+    def restore(self, trials: Mapping[int, Trial]) -> None:
+        """Add what is missing at the end, by number: trials as they were recorded, and blanks between them."""
+        for number in range(len(self.trials()), max(trials, default=-1) + 1):
+            blank = optuna.trial.create_trial(state=TrialState.FAIL)
+            self._study.add_trial(self._restored(trials[number]) if number in trials else blank)
+
     def values(self, suggestion: Suggestion) -> Params:
         """The suggested setting."""
         return {parameter.name: _suggested(suggestion, parameter) for parameter in self._space.parameters}
@@ -102,6 +110,17 @@ class Suggesting:
             self._study.tell(number, state=TrialState.PRUNED, skip_if_finished=True)
         else:
             self._study.tell(number, score, skip_if_finished=True)
+
+    def _restored(self, trial: Trial) -> FrozenTrial:
+        pruned = trial.outcome is Outcome.PRUNED
+        return optuna.trial.create_trial(
+            state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+            value=trial.score,
+            params=dict(settings_space.read(trial.setting)),
+            distributions={parameter.name: _distribution(parameter) for parameter in self._space.parameters},
+            intermediate_values={len(trial.folds): trial.score} if pruned else {},
+            user_attrs={_KIND: trial.kind.value},
+        )
 
     def _asked(self, number: int) -> Suggestion:
         self._study.sampler = self._sampler(number)
@@ -146,14 +165,18 @@ def claimed_at_us(trial: FrozenTrial) -> int | None:
 
 
 def _suggested(suggestion: Suggestion, parameter: Parameter) -> Value:
+    made = _distribution(parameter)
+    if isinstance(made, CategoricalDistribution):
+        return str(suggestion.suggest_categorical(parameter.name, made.choices))
+    if isinstance(made, IntDistribution):
+        return suggestion.suggest_int(parameter.name, made.low, made.high, step=made.step, log=made.log)
+    return suggestion.suggest_float(parameter.name, made.low, made.high, step=made.step, log=made.log)
+
+
+def _distribution(parameter: Parameter) -> CategoricalDistribution | IntDistribution | FloatDistribution:
     if isinstance(parameter, Choice):
-        return suggestion.suggest_categorical(parameter.name, parameter.options)
+        return CategoricalDistribution(parameter.options)
+    high = parameter.high if parameter.log else settings_space.highest(parameter)
     if isinstance(parameter, Integer):
-        if parameter.log:
-            return suggestion.suggest_int(parameter.name, parameter.low, parameter.high, log=True)
-        high = int(settings_space.highest(parameter))
-        return suggestion.suggest_int(parameter.name, parameter.low, high, step=parameter.step)
-    if parameter.log:
-        return suggestion.suggest_float(parameter.name, parameter.low, parameter.high, log=True)
-    high_float = settings_space.highest(parameter)
-    return suggestion.suggest_float(parameter.name, parameter.low, high_float, step=parameter.step)
+        return IntDistribution(parameter.low, int(high), log=parameter.log, step=1 if parameter.log else parameter.step)
+    return FloatDistribution(parameter.low, high, log=parameter.log, step=None if parameter.log else parameter.step)

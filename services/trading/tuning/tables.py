@@ -25,6 +25,7 @@ STUDIES = Table(
     METADATA,
     Column("name", String(80), primary_key=True),
     Column("strategy", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
     Column("data", String(400), nullable=False),
     Column("description", Text, nullable=False),  # JSON of what the study was made of
     Column("began_at_us", BigInteger, nullable=False),

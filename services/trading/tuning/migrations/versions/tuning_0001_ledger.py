@@ -14,6 +14,7 @@ def upgrade() -> None:
         "tuning_studies",
         sa.Column("name", sa.String(80), primary_key=True),
         sa.Column("strategy", sa.String(64), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
         sa.Column("data", sa.String(400), nullable=False),
         sa.Column("description", sa.Text, nullable=False),
         sa.Column("began_at_us", sa.BigInteger, nullable=False),
