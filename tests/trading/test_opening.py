@@ -1,5 +1,6 @@
 """Halting while the service does not run: it is in the books, and whoever starts next goes on with it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from services.kit.clock import SystemClock
 from services.kit.database import Database
 from services.trading.desk import kill_store
 from services.trading.desk.state import StateKeeper
+from services.trading.desk.views import KillReport
 from services.trading.opening import HaltNotKeptError, latch_halt
 from services.trading.settings import TradingSettings
 from tests.auth.support import KeptFacts
@@ -29,6 +31,15 @@ def opened(directory: Path) -> Database:
     database = Database(f"sqlite:///{directory / 'db' / 'trading.db'}", service="trading", versions=(VERSIONS,))
     database.migrate()
     return database
+
+
+def ended(house: DeskHouse) -> KillReport:
+    """What the kill switch did, once it has ended: it goes on in a thread of its own."""
+    deadline = time.monotonic() + 30
+    while (report := house.desk.last_halt()) is None:
+        assert time.monotonic() < deadline, "the kill switch never ended"
+        time.sleep(0.01)
+    return report
 
 
 def test_a_halt_while_nothing_runs_is_kept_with_the_pull(tmp_path: Path) -> None:
@@ -54,10 +65,9 @@ def test_the_desk_that_starts_next_is_halted_and_goes_on_with_closing(tmp_path: 
     after = before.another()
     after.clock.advance(60)  # the lease of the one before has run out
     after.start()
-    report = after.made.kill_switch.resume()
+    report = ended(after)
 
     assert after.desk.state().state is TradingState.HALTED
-    assert report is not None
     assert report.flattened == 1
     closing = [(ticket.side, ticket.quantity) for _, ticket in after.alpha.submitted][-1]
     assert closing == (Side.SELL, 10)
