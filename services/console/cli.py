@@ -20,6 +20,7 @@ from services.console.commands import (
     reading,
     running,
     trading,
+    tuning,
 )
 from services.console.commands.context import make_operator
 from services.console.stack.components import Component
@@ -70,6 +71,7 @@ def build(
         trading.halt,
         trading.reduce,
         trading.resume,
+        tuning.tune,
     ):
         app.command()(command)
     app.add_typer(auth.make_app(), name="auth")

@@ -31,7 +31,7 @@ class Candidate:
 
     Attributes:
         trial: The trial.
-        around: Median score of its neighbours; its own where it has none.
+        around: Median score of its neighbours that do something else; its own where there are none.
     """
 
     trial: Trial
@@ -251,8 +251,10 @@ class Study:
         return [setting for text, setting in around.items() if text not in self._known]
 
     def _with_neighbours(self, trial: Trial) -> Candidate:
-        scores = [self._known[text].score for text in self._neighbours(trial) if text in self._known]
-        return Candidate(trial, float(median(scores)) if scores else trial.score)
+        around = [self._known[text] for text in self._neighbours(trial) if text in self._known]
+        # Who does the very same, such as with a stop that is never reached, says nothing of what lies around.
+        others = [each.score for each in around if each.folds != trial.folds]
+        return Candidate(trial, float(median(others)) if others else trial.score)
 
     def _progress(self, wanted: int, before: int, elapsed: float) -> Progress:
         done, tried = self._searched(), len(self._known)

@@ -68,7 +68,8 @@ def superior_ability(excess: Floats, *, seed: int, draws: int = 2000, block_bars
         for place, centre in enumerate(centres):
             statistic = np.maximum(sqrt(bars) * (drawn - centre) / deviation, 0.0).max(axis=1)
             reached[place] += int((statistic >= observed).sum())
-    lower, consistent, upper = (float(count) / draws for count in reached)
+    # What was observed is a draw like any other: no number of draws shows that chance never does as well.
+    lower, consistent, upper = (float(count + 1) / (draws + 1) for count in reached)
     return Superiority(lower, consistent, upper)
 
 

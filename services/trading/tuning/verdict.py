@@ -66,8 +66,8 @@ class Verdict:
     Attributes:
         evidence: What it rests on.
         checks: All tests, passed or not.
-        bars_needed: How long a record of this quality must be for the deflated Sharpe ratio to reach its limit; infinite
-            where no length is enough.
+        bars_needed: How long a record of this quality must be for the deflated Sharpe ratio to reach its limit;
+            infinite where no length is enough.
     """
 
     evidence: Evidence
@@ -95,7 +95,7 @@ class Verdict:
         said += [_reason(check) for check in self.failed]
         if self.bars_needed == inf:
             said.append(
-                f"no length of record would do: the best of {self.evidence.tried} tries is expected to look as good by luck"
+                f"no length of record would do: by luck alone the best of {self.evidence.tried} tries looks as good"
             )
         elif self.bars_missing:
             years = self.evidence.bars_per_year
