@@ -4,6 +4,7 @@ A price goes over a whole number of ticks. So the number and the Decimal that co
 a backtest in numbers and a venue in Decimal see the same bars.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,10 @@ _CENTS: Final = 100.0  # a tick is a cent, below one dollar a hundredth of one: 
 _SUB_DOLLAR: Final = 10_000.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US_TO_NS: Final = 1000
+_PIECE: Final = 65_536  # bars that are turned into Decimal at once
+_TWO: Final = 2
+_DAY_SECONDS: Final = 86_400
+_SHORT_DAY_SECONDS: Final = 82_800
 
 
 def on_ticks(columns: Columns) -> Columns:
@@ -38,13 +43,31 @@ def bars_of(symbol: Symbol, columns: Columns, seconds: int) -> Iterator[Bar]:
 
     `seconds` is the length of a bar.
     """
-    rounded = on_ticks(columns)
-    prices = [rounded.open.tolist(), rounded.high.tolist(), rounded.low.tolist(), rounded.close.tolist()]
-    there = np.flatnonzero(~np.isnan(rounded.close)).tolist()
-    times, volumes = columns.time_ns.tolist(), columns.volume.tolist()
-    for place in there:
-        opened, high, low, close = (decimal_of(each[place]) for each in prices)
-        yield Bar(symbol, moment_of(times[place]), seconds, opened, high, low, close, _shares(volumes[place]))
+    for first in range(0, len(columns), _PIECE):
+        piece = on_ticks(columns.between(first, first + _PIECE))
+        prices = [piece.open.tolist(), piece.high.tolist(), piece.low.tolist(), piece.close.tolist()]
+        times, volumes = piece.time_ns.tolist(), piece.volume.tolist()
+        for place in np.flatnonzero(~np.isnan(piece.close)).tolist():
+            opened, high, low, close = (decimal_of(each[place]) for each in prices)
+            yield Bar(symbol, moment_of(times[place]), seconds, opened, high, low, close, _shares(volumes[place]))
+
+
+def in_order(bars: Mapping[Symbol, Columns], seconds: int) -> Iterator[Bar]:
+    """Bars of several symbols as they came about: by their starts, those of one moment by symbol."""
+    return heapq.merge(
+        *(bars_of(symbol, bars[symbol], seconds) for symbol in sorted(bars)), key=lambda bar: (bar.start, bar.symbol)
+    )
+
+
+def seconds_of(columns: Columns) -> int:
+    """Length of the bars: the shortest distance between two of them; a day where there are not two.
+
+    A day of 23 hours, when clocks change, is one of 86,400 seconds.
+    """
+    if len(columns) < _TWO:
+        return _DAY_SECONDS
+    seconds = int(np.diff(columns.time_ns).min()) // (_US_TO_NS * 1_000_000)
+    return _DAY_SECONDS if seconds >= _SHORT_DAY_SECONDS else seconds
 
 
 def columns_of(bars: Iterable[Bar]) -> Columns:

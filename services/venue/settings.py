@@ -68,8 +68,12 @@ class VenueSettings(ServiceSettings):
     paper_requests_per_minute: int = Field(
         default=200, ge=1, le=1_000_000_000, description="Requests that a paper account may send in each minute."
     )
-    paper_feed: Literal["none", "synthetic"] = Field(
-        default="synthetic", description="Where paper venues get bars from: made-up ones, or only those pushed to them."
+    paper_feed: Literal["none", "synthetic", "file"] = Field(
+        default="synthetic",
+        description="Where paper venues get bars from: made-up ones, those of a file, or only those pushed to them.",
+    )
+    paper_bars: Path | None = Field(
+        default=None, description="CSV or Parquet file of bars that SIGHTLINE_PAPER_FEED=file replays."
     )
     paper_symbols: list[Annotated[Symbol, Field(pattern=SYMBOL_PATTERN)]] = Field(
         default=[Symbol(each) for each in ("AAPL", "GOOG", "IBM", "MSFT", "SPY")],
@@ -80,8 +84,8 @@ class VenueSettings(ServiceSettings):
     paper_feed_speed: float = Field(
         default=1.0,
         gt=0,
-        le=100_000,
-        description="Seconds of made-up bars for each second of ours; other than 1 needs SIGHTLINE_PAPER_TIME=replay.",
+        le=1_000_000_000,
+        description="Seconds of the bars for each second of ours; other than 1 needs SIGHTLINE_PAPER_TIME=replay.",
     )
     paper_seed: int = Field(default=0, ge=0, description="Determines made-up bars, and faults left to chance.")
     paper_scenario: Path | None = Field(
@@ -92,6 +96,14 @@ class VenueSettings(ServiceSettings):
     def _speed_fits_the_time(self) -> Self:
         if self.paper_feed_speed != 1.0 and self.paper_time is not TimeSource.REPLAY:
             raise ValueError("SIGHTLINE_PAPER_FEED_SPEED: only with SIGHTLINE_PAPER_TIME=replay can it differ from 1")
+        return self
+
+    @model_validator(mode="after")
+    def _file_fits_the_feed(self) -> Self:
+        if (self.paper_feed == "file") != (self.paper_bars is not None):
+            raise ValueError("SIGHTLINE_PAPER_BARS: it names the file for SIGHTLINE_PAPER_FEED=file; set both or none")
+        if self.paper_feed == "file" and self.paper_time is not TimeSource.REPLAY:
+            raise ValueError("SIGHTLINE_PAPER_FEED: bars of a file are of the past: set SIGHTLINE_PAPER_TIME=replay")
         return self
 
     @model_validator(mode="after")

@@ -11,9 +11,15 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from services.contracts.market import Symbol
+from services.kit.clock import SystemClock
+from services.kit.database import Database
+from services.kit.ids import SystemRandomness
 from services.kit.settings import SettingsError, load
 from services.venue.bootstrap import BrokersBeside, build
-from services.venue.broker.market import PaperFileError
+from services.venue.broker.market import PaperFileError, PaperMarket
+from services.venue.broker.opening import MIGRATIONS
+from services.venue.broker.venue import NoCustomers
 from services.venue.settings import VenueSettings
 
 
@@ -113,6 +119,42 @@ def test_customer_of_the_simulated_alpaca_when_it_comes_to_a_paper_venue_then_it
             return statuses
 
     assert asyncio.run(ask()) == [204, 200, 403]
+
+
+_REPLAY = {"SIGHTLINE_PAPER_FEED": "file", "SIGHTLINE_PAPER_TIME": "replay"}
+
+
+def test_venue_when_it_replays_a_file_then_the_file_s_symbols_are_listed(tmp_path: Path) -> None:
+    path = tmp_path / "XYZ.csv"
+    path.write_text("date,open,high,low,close,volume\n2024-01-02,10,11,9,10,100\n")
+    settings = _settings(tmp_path, SIGHTLINE_PAPER_BARS=str(path), **_REPLAY)
+    database = Database(settings.full_database_url().get_secret_value(), service="venue", versions=[MIGRATIONS])
+    database.migrate()
+    market = PaperMarket(settings, database, SystemClock(), SystemRandomness(), NoCustomers())
+    assert Symbol("XYZ") in market.venues["alpha"].exchange.instruments
+    database.close()
+
+
+def test_venue_when_the_recorded_bars_are_wrong_then_it_does_not_start_and_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "XYZ.csv"
+    path.write_text("date,open,high,low,close,volume\n2024-01-02,10,9,9,10,100\n")
+    with pytest.raises(PaperFileError, match=r"SIGHTLINE_PAPER_BARS: .*XYZ\.csv, line 2, column open: the open 10 is"):
+        build(_settings(tmp_path, SIGHTLINE_PAPER_BARS=str(path), **_REPLAY))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"SIGHTLINE_PAPER_FEED": "file", "SIGHTLINE_PAPER_TIME": "replay"}, "set both or none"),
+        ({"SIGHTLINE_PAPER_BARS": "prices.csv"}, "set both or none"),
+        ({"SIGHTLINE_PAPER_FEED": "file", "SIGHTLINE_PAPER_BARS": "x.csv"}, "set SIGHTLINE_PAPER_TIME=replay"),
+    ],
+)
+def test_venue_when_the_settings_of_a_replay_do_not_fit_together_then_it_says_which(
+    tmp_path: Path, changed: dict[str, str], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told):
+        _settings(tmp_path, **changed)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Final, Protocol
 
+from services.contracts.bars import in_order, moment_of, seconds_of, within
 from services.contracts.market import TICK, Bar, Symbol
+from services.kit.bar_files import read_bars
+from services.kit.bar_times import LATEST
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
 from services.venue.broker.prices import end_of
@@ -73,6 +77,31 @@ class SyntheticBars:
         return hashlib.sha256(f"{self.seed}:{symbol}:{number}".encode()).digest()[:4]
 
 
+class RecordedBars:
+    """Bars of a file, CSV or Parquet, in the order in which they came about.
+
+    Raises:
+        BarFileError: The file cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._bars = {symbol: each.columns for symbol, each in read_bars(path).items()}
+        self._seconds = min(seconds_of(each) for each in self._bars.values())
+
+    @property
+    def symbols(self) -> list[Symbol]:
+        """Whose bars they are."""
+        return sorted(self._bars)
+
+    @property
+    def start(self) -> datetime:
+        """When the first one begins."""
+        return moment_of(min(int(each.time_ns[0]) for each in self._bars.values()))
+
+    def bars(self, since: datetime) -> Iterator[Bar]:
+        return in_order({symbol: within(each, since, LATEST) for symbol, each in self._bars.items()}, self._seconds)
+
+
 class Feed:
     """Pushes the bars of a source into venues, each when it is complete.
 
@@ -81,13 +110,23 @@ class Feed:
         venues: Where they go.
         clock: The machine's.
         speed: Seconds of the bars for each second of the machine; above 1 only for venues that go by the bars' time.
+        start: When the first bars begin, where venues without any begin; by default now.
     """
 
-    def __init__(self, source: BarSource, venues: Sequence[PaperVenue], clock: Clock, *, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        source: BarSource,
+        venues: Sequence[PaperVenue],
+        clock: Clock,
+        *,
+        speed: float = 1.0,
+        start: datetime | None = None,
+    ) -> None:
         self._source = source
         self._venues = venues
         self._clock = clock
         self._speed = speed
+        self._start = start
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -104,9 +143,13 @@ class Feed:
         newest = (venue.books.prices.newest(symbol) for venue in self._venues for symbol in venue.books.prices.symbols)
         since = max((end_of(bar) for bar in newest if bar is not None), default=None)
         begun, clock_begun = self._clock.now(), self._clock.monotonic()
-        start = begun if since is None or (self._speed == 1.0 and since < begun) else since
+        if self._start is not None:
+            start = origin = since or self._start
+        else:
+            start = begun if since is None or (self._speed == 1.0 and since < begun) else since
+            origin = begun if self._speed == 1.0 else start
         for bar in self._source.bars(start):
-            due = clock_begun + (end_of(bar) - (begun if self._speed == 1.0 else start)).total_seconds() / self._speed
+            due = clock_begun + (end_of(bar) - origin).total_seconds() / self._speed
             await asyncio.sleep(max(due - self._clock.monotonic(), 0.0))
             await self._push(bar)
 

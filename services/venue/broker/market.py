@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.contracts.market import Instrument
+from services.kit.bar_file_errors import BarFileError
 from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.errors import StartError
@@ -18,7 +19,7 @@ from services.matching.costs import Costs
 from services.matching.rules import Rules
 from services.venue.broker import opening
 from services.venue.broker.faults import Fault
-from services.venue.broker.feed import Feed, SyntheticBars
+from services.venue.broker.feed import Feed, RecordedBars, SyntheticBars
 from services.venue.broker.hours import FIRST_DAY, AlwaysOpen, Hours, RegularHours
 from services.venue.broker.journal import Journal
 from services.venue.broker.keeping import watching_the_clock
@@ -29,7 +30,7 @@ Background = Callable[[], AbstractAsyncContextManager[object]]
 
 
 class PaperFileError(StartError):
-    """A file of accounts or faults cannot be used."""
+    """A file of accounts, faults or bars cannot be used."""
 
     code = "bad_paper_file"
     title = "The paper venues cannot start"
@@ -59,7 +60,7 @@ class PaperMarket:
         background: To be entered while the service runs.
 
     Raises:
-        PaperFileError: The accounts or the scenario cannot be read, or name a venue that is none.
+        PaperFileError: Accounts, the scenario or bars cannot be read, or name a venue that is none.
         DatabaseError: What is stored cannot be read.
     """
 
@@ -74,8 +75,9 @@ class PaperMarket:
         }
         venues = list(self.venues.values())
         opening.load(database, venues)
+        recorded = _recorded(settings)
         for venue in venues:
-            for symbol in settings.paper_symbols:
+            for symbol in [*settings.paper_symbols, *(recorded.symbols if recorded else ())]:
                 if symbol not in venue.exchange.instruments:
                     venue.exchange.put_instrument(Instrument(symbol=symbol))
         _open_accounts(settings, self.venues)
@@ -83,7 +85,7 @@ class PaperMarket:
         self.background: Sequence[Background] = [
             journal.running,
             partial(watching_the_clock, venues),
-            *_feeds(settings, venues, clock),
+            *_feeds(settings, recorded, venues, clock),
         ]
 
 
@@ -110,9 +112,22 @@ def _options(settings: VenueSettings, name: str, hours: Hours) -> VenueOptions:
     )
 
 
-def _feeds(settings: VenueSettings, venues: Sequence[PaperVenue], clock: Clock) -> list[Background]:
+def _recorded(settings: VenueSettings) -> RecordedBars | None:
+    if settings.paper_feed != "file" or settings.paper_bars is None:
+        return None
+    try:
+        return RecordedBars(settings.paper_bars)
+    except BarFileError as error:
+        raise PaperFileError(f"SIGHTLINE_PAPER_BARS: {error.detail}.") from error
+
+
+def _feeds(
+    settings: VenueSettings, recorded: RecordedBars | None, venues: Sequence[PaperVenue], clock: Clock
+) -> list[Background]:
     if settings.paper_feed == "none":
         return []
+    if recorded is not None:
+        return [Feed(recorded, venues, clock, speed=settings.paper_feed_speed, start=recorded.start).running]
     source = SyntheticBars(settings.paper_symbols, settings.paper_bar_seconds, settings.paper_seed)
     return [Feed(source, venues, clock, speed=settings.paper_feed_speed).running]
 

@@ -11,11 +11,11 @@ import httpx
 
 from services.contracts.market import Bar, Symbol, on_tick
 from services.kit.clock import SystemClock
-from services.venue.broker.feed import Feed, SyntheticBars
+from services.venue.broker.feed import Feed, RecordedBars, SyntheticBars
 from services.venue.broker.hours import TimeSource
 from services.venue.broker.rate import RateLimit
 from tests.fakes.clock import FakeClock
-from tests.venue.broker.serving import serving
+from tests.venue.broker.serving import MovableClock, serving
 
 SINCE = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
 SYMBOLS = (Symbol("AAPL"), Symbol("IBM"))
@@ -82,3 +82,56 @@ def test_rate_limit_when_reached_then_the_answer_is_429_and_says_when_it_ends(tm
     assert answers[2].json() == {"code": 42910000, "message": "too many requests."}
     assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
     assert int(answers[2].headers["x-ratelimit-reset"]) > served.clock.now().timestamp()
+
+
+def _recorded(tmp_path: Path) -> Path:
+    path = tmp_path / "prices.csv"
+    path.write_text(
+        "symbol,time,open,high,low,close,volume\n"
+        "IBM,2024-01-02T14:30:00Z,50,51,49,50.5,100\n"
+        "IBM,2024-01-02T14:31:00Z,50.5,52,50,51,200\n"
+        "KO,2024-01-02T14:30:00Z,60,61,59,60.5,300\n"
+        "KO,2024-01-02T14:31:00Z,60.5,62,60,61,400\n"
+    )
+    return path
+
+
+def test_recorded_bars_when_read_then_they_come_in_the_order_of_time_and_symbol(tmp_path: Path) -> None:
+    recorded = RecordedBars(_recorded(tmp_path))
+    first = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
+    assert (recorded.symbols, recorded.start) == ([Symbol("IBM"), Symbol("KO")], first)
+    bars = list(recorded.bars(recorded.start))
+    assert [(bar.symbol, bar.start, bar.volume) for bar in bars] == [
+        ("IBM", first, 100),
+        ("KO", first, 300),
+        ("IBM", first + timedelta(minutes=1), 200),
+        ("KO", first + timedelta(minutes=1), 400),
+    ]
+    assert bars[0] == Bar(
+        Symbol("IBM"), first, 60, *map(Decimal, ("50.00", "51.00", "49.00", "50.50")), volume=Decimal(100)
+    )
+    assert list(recorded.bars(first + timedelta(seconds=1))) == bars[2:]
+
+
+def test_feed_when_it_replays_a_file_then_the_past_comes_about_and_a_restart_goes_on_after_it(tmp_path: Path) -> None:
+    path = _recorded(tmp_path)
+    clock = MovableClock()
+    clock.set_to(datetime(2024, 1, 1, tzinfo=UTC))
+
+    def replay(until: Decimal) -> tuple[list[Decimal], datetime]:
+        with serving(tmp_path, time_source=TimeSource.REPLAY, clock=clock) as served:
+            recorded = RecordedBars(path)
+            feed = Feed(recorded, [served.venue], SystemClock(), speed=1e9, start=recorded.start)
+            prices = served.venue.books.prices
+
+            async def run() -> None:
+                async with feed.running():
+                    while prices.last(Symbol("IBM")) != until:  # noqa: ASYNC110 -- polled with the test's limit
+                        await asyncio.sleep(0.01)
+
+            asyncio.run_coroutine_threadsafe(run(), served.loop).result(30)
+            return [bar.volume for bar in prices.between(Symbol("IBM"), 60, None, None)], served.venue.time.now()
+
+    assert replay(Decimal(51)) == ([100, 200], datetime(2024, 1, 2, 14, 32, tzinfo=UTC))
+    path.write_text(path.read_text() + "IBM,2024-01-02T14:32:00Z,51,99,50,99,300\n")
+    assert replay(Decimal(99))[0][-1:] == [300]
