@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 
 from services.contracts.columns import Floats
 from services.trading.strategies.parameters import Below, Integer, ParameterSpace, Params, Real
-from services.trading.tuning.home import FileHome
 from services.trading.tuning.subject import Evaluation, Subject
-from tests.fakes.clock import FakeClock
 
 COST = 0.0005
 SPACE = ParameterSpace(
@@ -56,13 +53,12 @@ def noise(bars: int, seed: int) -> Floats:
     return np.random.default_rng(seed).normal(0.0, 0.01, bars)
 
 
-def planted(bars: int, seed: int, strength: float = 0.35) -> Floats:
-    """Returns with waves that trend following lives on."""
+def planted(bars: int, seed: int, drift: float = 0.005) -> Floats:
+    """Returns that drift up and down in turns of 60 to 140 bars: what trend following lives on."""
     random = np.random.default_rng(seed)
-    drift = np.zeros(bars)
-    for bar in range(1, bars):
-        drift[bar] = 0.97 * drift[bar - 1] + random.normal(0.0, 0.01 * strength * 0.25)
-    return drift + random.normal(0.0, 0.01, bars)
+    turns = random.integers(60, 140, bars // 60 + 1)
+    signs = np.where(np.arange(len(turns)) % 2, -1.0, 1.0)
+    return drift * np.repeat(signs, turns)[:bars] + random.normal(0.0, 0.01, bars)
 
 
 def subject(market: Floats, *, space: ParameterSpace = SPACE, data: str = "MADE 1d", **changed: object) -> Subject:
@@ -80,11 +76,6 @@ def subject(market: Floats, *, space: ParameterSpace = SPACE, data: str = "MADE 
         "evaluate_dear": TrendOnReturns(market, cost=2 * COST),
     }
     return Subject(**{**given, **changed})  # type: ignore[arg-type]
-
-
-def file_home(directory: Path, clock: FakeClock | None = None) -> FileHome:
-    """A home in files, with a clock that stands still."""
-    return FileHome(directory, clock or FakeClock())
 
 
 def _mean(summed: Floats, length: int) -> Floats:
