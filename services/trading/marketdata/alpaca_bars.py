@@ -2,21 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, Final
 
-import numpy as np
 from alpaca.data.enums import Adjustment as AlpacaAdjustment
 from alpaca.data.enums import DataFeed
 from alpaca.data.historical.stock import StockHistoricalDataClient
 from alpaca.data.requests import StockBarsRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
-from services.contracts.bars import nanoseconds_of, within
+from services.contracts.bars import within
 from services.contracts.columns import Columns
 from services.kit.clock import Clock
 from services.kit.ids import Randomness
+from services.trading.marketdata.documents import columns_in, moment
 from services.trading.marketdata.port import Adjustment, BarRequest, BarsUnavailableError, Timeframe
 from services.trading.wire.budget import RateBudget
 from services.trading.wire.calls import Keys, Patience, VenueCalls
@@ -91,7 +89,7 @@ class AlpacaBars:
         )
         try:
             told = self._client.get_stock_bars(asked)
-            columns = _columns(told.get(str(request.symbol)) or [])
+            columns = columns_in(told.get(str(request.symbol)) or [], _FIELDS, lambda bar: moment(bar["t"]))
         except RefusedError as error:
             raise BarsUnavailableError(_refusal(error)) from error
         except CallError as error:
@@ -105,25 +103,6 @@ class AlpacaBars:
     def close(self) -> None:
         """Close all connections."""
         self._calls.close()
-
-
-def _columns(documents: list[Mapping[str, Any]]) -> Columns:
-    """Bars as {"t": start, "o": open, ...}. Raises `KeyError`, `TypeError`, `ValueError` when they are none."""
-    times = [_nanoseconds(each["t"]) for each in documents]
-    if any(later <= earlier for earlier, later in pairwise(times)):
-        raise ValueError("bars are not in ascending order")
-    numbers = np.array([[float(each[name]) for name in _FIELDS] for each in documents]).reshape(-1, len(_FIELDS))
-    if not (np.isfinite(numbers).all() and (numbers[:, :-1] > 0).all() and (numbers[:, -1] >= 0).all()):
-        raise ValueError("bars have numbers that are none")
-    opened, high, low, close, volume = np.ascontiguousarray(numbers.T)
-    return Columns(np.array(times, dtype=np.int64), opened, high, low, close, volume)
-
-
-def _nanoseconds(text: str) -> int:
-    start = datetime.fromisoformat(text)
-    if start.tzinfo is None:
-        raise ValueError("a start does not say its offset from UTC")
-    return nanoseconds_of(start.astimezone(UTC))
 
 
 def _refusal(error: RefusedError) -> str:
