@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.kit import migrating, sqlite_engines
 from services.kit.database_errors import DatabaseError, DatabaseUrlError, in_plain_words, none_free
+from services.kit.shared_sync import SharedSync, sync_file
 from services.kit.turns import Turns, TurnTimeoutError
 
 _POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
@@ -45,6 +46,7 @@ class Database:
         self._versions = tuple(versions)
         self._busy_timeout_seconds = busy_timeout_seconds
         self._turns = Turns()
+        self._shared_sync = SharedSync(self._sync_now)
         if self._url.get_backend_name() == "sqlite":
             self._writing = sqlite_engines.writing_engine(self._url, busy_timeout_seconds)
             self._reading = sqlite_engines.reading_engine(self._url, busy_timeout_seconds, connections)
@@ -91,6 +93,17 @@ class Database:
                     connection.execute(text(f"SET LOCAL synchronous_commit TO {'on' if durable else 'off'}"))
                 yield connection
 
+    def sync(self) -> None:
+        """Return when all that was committed before this call would survive a power cut.
+
+        A durable transaction keeps every other writer waiting while the disk writes. Committing without and then
+        calling this does not, and all threads that call it at the same time wait for one flush.
+
+        Raises:
+            DatabaseError: The database is away, or the disk failed: what was committed may be lost in a power cut.
+        """
+        self._shared_sync.wait()
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that cannot write; on SQLite it never waits for a writer.
@@ -114,6 +127,22 @@ class Database:
         """Give all connections back. A later call opens new ones."""
         self._reading.dispose()
         self._writing.dispose()
+
+    def _sync_now(self) -> None:
+        if self.dialect == "postgresql":
+            # Its commit waits until the log is on disk up to its own place, which is after all that came before.
+            with self.transaction(durable=True) as connection:
+                connection.exec_driver_sql("SELECT pg_logical_emit_message(true, 'sightline', '')")
+            return
+        # Commits are in the write-ahead log, or SQLite has synced and moved them into the database before it began
+        # the log anew. It syncs the log's header itself, so that a log that was synced can be read.
+        path = Path(str(self._url.database))
+        try:
+            sync_file(path.resolve().with_name(f"{path.resolve().name}-wal"))
+        except OSError as error:
+            raise DatabaseError(
+                f"The database {path} cannot be written to disk for good: {error.strerror}. Check the disk."
+            ) from error
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

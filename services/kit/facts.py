@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from opentelemetry import trace
 from sqlalchemy import Connection, insert, text
@@ -16,7 +17,10 @@ from services.kit.envelopes import seal, to_json
 from services.kit.ids import Ids, SystemIds
 from services.kit.instruments import Instruments, Statement
 from services.kit.observing import Telemetry
+from services.kit.prepared import Prepared
 from services.kit.tables import OUTBOX
+
+_ADD: Final = Prepared(insert(OUTBOX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Transaction:
         self._written = len(self.recorded)
         if unwritten:
             _hold_subjects(self.connection, {recorded.envelope.subject for recorded in unwritten})
-            self.connection.execute(insert(OUTBOX), [_row(recorded) for recorded in unwritten])
+            _ADD.run_each(self.connection, [_row(recorded) for recorded in unwritten])
 
 
 class Facts:
@@ -116,6 +120,10 @@ class Facts:
         if transaction.recorded:
             for listener in self._listeners:
                 listener()
+
+    def sync(self) -> None:
+        """As `Database.sync`."""
+        self._database.sync()
 
     def _prepare(self, event: Event) -> Recorded:
         # Whatever can fail fails here: after the commit nothing may be left to fail.

@@ -54,6 +54,7 @@ class KeptFacts:
         self.facts: list[Event] = []
         self.commits = 0
         self.durable_commits = 0
+        self.syncs = 0
         self.crash_after: int | None = None
 
     @contextmanager
@@ -66,6 +67,10 @@ class KeptFacts:
         self.commits += 1
         self.durable_commits += durable
         self.facts += kept.facts
+
+    def sync(self) -> None:
+        self._database.sync()
+        self.syncs += 1
 
     def of(self, event: type[Event]) -> list[Event]:
         """The committed facts of one type."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from services.contracts.orders import TradingState, VenueName
 from services.trading.desk.answers import Answers
 from services.trading.desk.cancelling import Canceller
+from services.trading.desk.holdings import Holdings
 from services.trading.desk.in_flight import InFlight
 from services.trading.desk.instrument_cache import InstrumentCache
 from services.trading.desk.kill_books import TolerantBooks
@@ -59,6 +60,8 @@ class _Maker:
         self.state = StateKeeper(parts.facts, parts.database, parts.clock)
         self.prices = Prices(parts.prices)
         self.money = Money(self.fenced, parts.database, self.prices, parts.clock)
+        self.holdings = Holdings(parts.database)
+        parts.book.after_booking(self.holdings.changed)
         self.watches = {name: self._watch(name) for name in self.brokers}
         self.instruments = InstrumentCache(self.brokers, parts.clock)
         self.sent = SentLog(timedelta(seconds=parts.limits.rate_window_seconds))
@@ -121,6 +124,7 @@ class _Maker:
             self.state,
             self.kill_switch,
             money=self.money,
+            holdings=self.holdings,
             sent=self.sent,
             limits=parts.limits,
             clock=parts.clock,
@@ -149,6 +153,7 @@ class _Maker:
             verdicts=parts.verdicts,
             state=self.state,
             money=self.money,
+            holdings=self.holdings,
             sent=self.sent,
             instruments=self.instruments,
             prices=self.prices,
@@ -162,6 +167,7 @@ class _Maker:
             venue.broker,
             parts.book,
             self.watches[venue.name],
+            holdings=self.holdings,
             transactions=self.fenced,
             readings=parts.database,
             clock=parts.clock,

@@ -13,6 +13,7 @@ from typing import Final
 from services.contracts.orders import TradingState
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
+from services.trading.desk.holdings import Holdings
 from services.trading.desk.kill_switch import KillSwitch
 from services.trading.desk.money import Money
 from services.trading.desk.owner import LEASE_LIFE, Owner
@@ -42,6 +43,7 @@ class Leader:
         kill_switch: KillSwitch,
         *,
         money: Money,
+        holdings: Holdings,
         sent: SentLog,
         limits: Limits,
         clock: Clock,
@@ -51,6 +53,7 @@ class Leader:
         self._state = state
         self._kill_switch = kill_switch
         self._money = money
+        self._holdings = holdings
         self._sent = sent
         self._limits = limits
         self._clock = clock
@@ -102,6 +105,7 @@ class Leader:
         turn = self._owner.fence
         self._state.load()
         recovered = self._book.recover()
+        self._holdings.forget()
         if recovered:
             _log.warning(
                 "%d orders were being submitted when the last process ended; the venues are asked", len(recovered)

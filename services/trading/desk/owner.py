@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from services.kit.clock import Clock
 from services.kit.moments import microseconds
+from services.kit.prepared import Prepared
 from services.trading.desk.errors import NotOwnerError
 from services.trading.desk.processes import surely_gone
 from services.trading.desk.tables import TRADING_OWNER
@@ -26,6 +27,10 @@ _NAME: Final = "trading"
 _MARGIN: Final = 0.2  # of a lease's life: a call that begins within it must be out before another may take over
 
 _log = logging.getLogger("services.trading.desk.owner")
+
+_FENCE: Final = Prepared(
+    select(TRADING_OWNER.c.fence).where(TRADING_OWNER.c.name == bindparam("of")).with_for_update()
+)
 
 # One statement: two takers cannot both find the row free.
 _CLAIM: Final = text(
@@ -125,8 +130,7 @@ class Owner:
             NotOwnerError: Another process trades, or none.
         """
         fence = self._fence
-        query = select(TRADING_OWNER.c.fence).where(TRADING_OWNER.c.name == _NAME).with_for_update()
-        if fence is None or connection.execute(query).scalar_one_or_none() != fence:
+        if fence is None or _FENCE.rows(connection, {"of": _NAME}) != [{"fence": fence}]:
             raise NotOwnerError
 
     def _take(self, connection: Connection, *, force: bool) -> int | None:
@@ -174,3 +178,7 @@ class Fenced:
         with self._transactions.transaction(durable=durable) as tx:
             self._owner.require(tx.connection)
             yield tx
+
+    def sync(self) -> None:
+        """As `Facts.sync`."""
+        self._transactions.sync()

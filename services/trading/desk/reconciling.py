@@ -13,6 +13,7 @@ from services.kit.clock import Clock
 from services.kit.errors import SightlineError
 from services.kit.moments import microseconds, moment
 from services.trading.brokers.port import Broker, Snapshot, VenueUnavailableError
+from services.trading.desk.holdings import Holdings
 from services.trading.desk.tables import RECONCILED
 from services.trading.desk.watching import VenueWatch
 from services.trading.orders.book import OrderBook, PositionDrift, ReconcileReport
@@ -43,6 +44,7 @@ class Reconciler:
     Args:
         book: Takes in what the venue says.
         watch: Told how it went.
+        holdings: Told when positions were taken over.
         transactions: Where it is kept how far the books agree; guarded by the owner's fence.
         readings: The same database, for looking.
         clock: Time.
@@ -54,6 +56,7 @@ class Reconciler:
         book: OrderBook,
         watch: VenueWatch,
         *,
+        holdings: Holdings,
         transactions: Transactions,
         readings: Readings,
         clock: Clock,
@@ -61,6 +64,7 @@ class Reconciler:
         self._broker = broker
         self._book = book
         self._watch = watch
+        self._holdings = holdings
         self._transactions = transactions
         self._readings = readings
         self._clock = clock
@@ -162,6 +166,7 @@ class Reconciler:
                 what = Told(quantity=drift.theirs, average_price=average, market_price=market)
                 store.adopt(tx.connection, (self.venue, drift.symbol), session_date(at), what)
                 _log.warning("%s holds %s %s, taken over as it is", self.venue, drift.theirs, drift.symbol)
+        self._holdings.changed((self.venue, drift.symbol) for drift in drifts)
 
     def _tell_failure(self, trigger: str, error: SightlineError) -> None:
         try:

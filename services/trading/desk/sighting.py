@@ -10,6 +10,7 @@ from services.contracts.market import Instrument, Side, Symbol
 from services.contracts.orders import OrderTicket, VenueName
 from services.kit.clock import Clock
 from services.trading.brokers.port import Broker, VenueUnavailableError
+from services.trading.desk.holdings import Holdings
 from services.trading.desk.instrument_cache import InstrumentCache
 from services.trading.desk.money import Money
 from services.trading.desk.parts import Sessions
@@ -21,6 +22,7 @@ from services.trading.desk.verdicts import VerdictKeeper
 from services.trading.desk.watching import VenueWatch
 from services.trading.orders.book import OrderBook
 from services.trading.orders.working import WorkingView
+from services.trading.portfolio.position import Position
 from services.trading.risk.sight import Account, Exposure, Reference, Sight
 from services.trading.routing.choice import Candidate, Held
 
@@ -47,20 +49,18 @@ class Books:
     """A consistent look at our own books: never less exposure than there is.
 
     Attributes:
-        positions: Shares by venue and symbol; what is closed is left out.
-        cost: What a held share cost, for symbols without a present price.
+        held_now: What is held, by venue and symbol; what is closed is left out.
     """
 
     at: datetime
     view: WorkingView
-    positions: Mapping[tuple[VenueName, Symbol], Decimal]
-    cost: Mapping[tuple[VenueName, Symbol], Decimal]
+    held_now: Mapping[tuple[VenueName, Symbol], Position]
 
     def held(self, symbol: Symbol, side: Side) -> dict[VenueName, Held]:
         """What each venue holds of a symbol, and how much of it orders of `side` are closing."""
         return {
-            venue: Held(quantity, self.view.reserved.get((venue, symbol, side), _NOTHING))
-            for (venue, of), quantity in self.positions.items()
+            venue: Held(position.quantity, self.view.reserved.get((venue, symbol, side), _NOTHING))
+            for (venue, of), position in self.held_now.items()
             if of == symbol
         }
 
@@ -76,6 +76,7 @@ class Sighting:
     verdicts: VerdictKeeper
     state: StateKeeper
     money: Money
+    holdings: Holdings
     sent: SentLog
     instruments: InstrumentCache
     prices: Prices
@@ -101,13 +102,7 @@ class Sighting:
         """
         # In this order: a fill that comes in between is then counted twice, as held and as reserved, never not at all.
         view = self.book.working.view()
-        held = [position for position in self.money.positions() if position.quantity]
-        return Books(
-            at=self.clock.now(),
-            view=view,
-            positions={(each.venue, each.symbol): each.quantity for each in held},
-            cost={(each.venue, each.symbol): each.average_price for each in held},
-        )
+        return Books(at=self.clock.now(), view=view, held_now=self.holdings.now())
 
     def candidates(self, lookups: Lookups) -> list[Candidate]:
         """Every venue, and whether it may take new exposure in the symbol that was looked up."""
@@ -151,13 +146,13 @@ class Sighting:
         )
 
     def _exposures(self, books: Books, symbol: Symbol, reference: Reference | None) -> tuple[Exposure, ...]:
-        keys = {*books.positions, *((venue, of) for venue, of, _ in books.view.reserved)}
+        keys = {*books.held_now, *((venue, of) for venue, of, _ in books.view.reserved)}
         return tuple(
             Exposure(
                 venue=venue,
                 symbol=of,
                 price=self._price((venue, of), books, reference if of == symbol else self.prices.known(of)),
-                position=books.positions.get((venue, of), _NOTHING),
+                position=_shares(books.held_now.get((venue, of))),
                 buying=books.view.reserved.get((venue, of, Side.BUY), _NOTHING),
                 selling=books.view.reserved.get((venue, of, Side.SELL), _NOTHING),
             )
@@ -165,7 +160,10 @@ class Sighting:
         )
 
     def _price(self, key: tuple[VenueName, Symbol], books: Books, reference: Reference | None) -> Decimal:
-        return books.cost.get(key, _NO_PRICE) if reference is None else reference.price
+        if reference is not None:
+            return reference.price
+        held = books.held_now.get(key)
+        return _NO_PRICE if held is None else held.average_price
 
     def _account(self, venue: VenueName) -> Account | None:
         known = self.watches[venue].known
@@ -183,3 +181,7 @@ class Sighting:
         if symbol not in view.unknown:
             return ()
         return tuple(order.client_order_id for order in self.book.unknown() if order.ticket.symbol == symbol)
+
+
+def _shares(position: Position | None) -> Decimal:
+    return _NOTHING if position is None else position.quantity

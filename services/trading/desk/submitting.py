@@ -38,6 +38,7 @@ from services.trading.routing.failover import Onward, may_fail_over
 
 _NOTHING: Final = Decimal(0)
 _MOST_ROUTES: Final = 4
+_NOT_SECURED: Final = "the disk did not take the order down for good, so nothing was sent"
 _HALTED: Final = "trading was halted, or another process took over, before anything was sent"
 
 _log = logging.getLogger("services.trading.desk.submitting")
@@ -110,9 +111,6 @@ class Submitter:
         # The value that is judged is the value that is written down and sent.
         intent = intent.model_copy(update={"ticket": fitted(intent.ticket)})
         with submitting(self._tracer, intent):
-            known = self._known(intent)
-            if known is not None:
-                return known
             journey = _Journey(intent, self._sighting.look_up(intent.ticket.symbol))
             way = self._set_out(journey)
             if isinstance(way, Placement):
@@ -131,11 +129,12 @@ class Submitter:
         """Judge the wish and write it down, or say why not."""
         intent = journey.intent
         with self.gate:
-            known = self._known(intent)  # another caller with the same wish may have been quicker
+            known = self._known(intent)
             if known is not None:
                 return known
             way = self._decide(journey, intent, route=0)
         if isinstance(way, _Way):
+            self._secure(way)
             return way
         self._book.deny(intent, way.reason, way.detail)
         self._meter.denied()
@@ -153,12 +152,20 @@ class Submitter:
         if denied is not None:
             return Denial(denied.reason, denied.detail)
         closes = reduces(intent.ticket, at_venue(sight, intent.ticket.symbol))
-        order, _ = self._book.begin(intent, venue, route)
+        order, _ = self._book.begin(intent, venue, route, durable=False)
         self._sighting.sent.add(books.at, venue, _NOTHING if closes else _cost(intent.ticket, journey.lookups))
         if not closes:
             self._sighting.watches[venue].submitting(books.at)
             self._in_use = venue
         return _Way(order, closes)
+
+    def _secure(self, way: _Way) -> None:
+        """Wait until what was written down under the lock is on the disk: nothing is sent before."""
+        try:
+            self._book.secure()
+        except DatabaseError:
+            self._answers.note(way.order, NotSent(_NOT_SECURED))
+            raise
 
     def _nearer(self, journey: _Journey, choice: Choice, general: Denial, books: Books) -> Denial:
         """What the gate says of the venue that the order would have gone to, where that says more."""
@@ -196,6 +203,8 @@ class Submitter:
         try:
             with self.gate:
                 way = self._decide(journey, journey.intent, route=order.route + 1)
+            if isinstance(way, _Way):
+                self._secure(way)
         except (RouteNotProvenError, DatabaseError, NotOwnerError) as error:
             # The first venue's stream has said more by now, or nothing can be written: then nothing goes on.
             _log.warning("%s does not go on to another venue: %s", order.client_order_id, error)

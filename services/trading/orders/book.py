@@ -4,13 +4,14 @@ What is told of an order is worked in by the state machine, in one transaction w
 facts that tell of it. What works is held in memory as well (`working`), so that the gate asks no database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import insert
 
+from services.contracts.market import Symbol
 from services.contracts.orders import (
     ClientOrderId,
     DenyReason,
@@ -33,7 +34,7 @@ from services.trading.brokers.port import (
     VenueOrder,
 )
 from services.trading.orders import frames, machine, store
-from services.trading.orders.errors import OrderNotWorkingError, RouteNotProvenError
+from services.trading.orders.errors import OrderNotFoundError, OrderNotWorkingError, RouteNotProvenError
 from services.trading.orders.frames import Retention
 from services.trading.orders.hearing import Hearing
 from services.trading.orders.journal import BookFill, Journal
@@ -101,19 +102,27 @@ class OrderBook(BookReader):
         self._retention = retention or Retention()
         self._reconciler = Reconciler(self._writing, database, clock, self.working, held)
         self._stream = StreamBook(self._writing)
+        self._after_booking: list[Callable[[set[tuple[VenueName, Symbol]]], None]] = []
+
+    def after_booking(self, listener: Callable[[set[tuple[VenueName, Symbol]]], None]) -> None:
+        """Have `listener` told which positions a commit has changed, before `working` knows of the commit."""
+        self._after_booking.append(listener)
 
     # --- submitting
 
-    def begin(self, intent: OrderIntent, venue: VenueName, route: int) -> tuple[Order, bool]:
-        """Write the intent and its order down for good, before anything is sent. Durable.
+    def begin(
+        self, intent: OrderIntent, venue: VenueName, route: int, *, durable: bool = True
+    ) -> tuple[Order, bool]:
+        """Write the intent and its order down for good, before anything is sent.
 
         Returns the order, and whether it is new: an order of this intent and route that exists is returned as it is,
-        and must not be sent again.
+        and must not be sent again. When it is not `durable`, `secure` has to be called before anything is sent: outside
+        of locks, so that one flush of the disk serves all who wait.
 
         Raises:
             RouteNotProvenError: An earlier order of the intent may still trade, or has fills.
         """
-        with self._writing(durable=True) as journal:
+        with self._writing(durable=durable) as journal:
             step = machine.begin(intent, venue, route, journal.at, traceparent=traceparent() or intent.traceparent)
             if route:
                 _require_proof(store.of_intent(journal.connection, intent.intent_id), route)
@@ -124,6 +133,10 @@ class OrderBook(BookReader):
         if new:
             self.working.begun(order)
         return order, new
+
+    def secure(self) -> None:
+        """Return when all that was begun before would survive a power cut."""
+        self._facts.sync()
 
     def deny(self, intent: OrderIntent, reason: DenyReason, detail: str) -> None:
         """Note that an intent was refused."""
@@ -154,7 +167,9 @@ class OrderBook(BookReader):
             OrderNotFoundError: There is no such order.
         """
         with self._writing() as journal:
-            order = journal.get(client_order_id)
+            order = journal.known(client_order_id)
+            if order is None:
+                raise OrderNotFoundError(client_order_id)
             if isinstance(outcome, Accepted):
                 hearing = Hearing(journal, order.venue, Source.SUBMIT, asked_at=order.submitted_at)
                 return hearing.told(order, outcome.order)
@@ -317,8 +332,12 @@ class OrderBook(BookReader):
     @contextmanager
     def _writing(self, *, durable: bool = False) -> Iterator[Journal]:
         with self._facts.transaction(durable=durable) as transaction:
-            journal = Journal(transaction, self._clock.now(), self._book_fill)
+            journal = Journal(transaction, self._clock.now(), self._book_fill, self.working)
             yield journal
+        keys = {(fill.venue, fill.symbol) for fill in journal.booked}
+        if keys:
+            for tell in self._after_booking:
+                tell(keys)
         for order in journal.touched.values():
             self.working.put(order)
         self._reconciler.booked(journal.booked, journal.at)

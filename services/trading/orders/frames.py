@@ -9,11 +9,12 @@ from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, ins
 from services.contracts.orders import ClientOrderId, VenueName
 from services.contracts.trading import OrderIncidentKind
 from services.kit.moments import microseconds
+from services.kit.prepared import Prepared
 from services.trading.orders.tables import DENIALS, ORDER_INCIDENTS, RAW_FRAMES, RECONCILIATIONS
 from services.trading.orders.transactions import Transactions
 
-_ADD: Final = insert(RAW_FRAMES).returning(RAW_FRAMES.c.frame_id)
-_CHANGE: Final = update(RAW_FRAMES).where(RAW_FRAMES.c.frame_id == bindparam("number"))
+_ADD: Final = Prepared(insert(RAW_FRAMES).returning(RAW_FRAMES.c.frame_id))
+_CHANGE: Final = Prepared(update(RAW_FRAMES).where(RAW_FRAMES.c.frame_id == bindparam("number")))
 _WORDS: Final = 400
 # Short transactions: on SQLite each holds up every other writer.
 _ROWS_AT_A_TIME: Final = 2000
@@ -45,12 +46,13 @@ def keep(connection: Connection, venue: VenueName, raw: str, at: datetime) -> in
         "problem": "",
         "quarantined": False,
     }
-    return int(connection.execute(_ADD, row).scalar_one())
+    (added,) = _ADD.rows(connection, row)
+    return int(added["frame_id"])
 
 
 def belongs_to(connection: Connection, frame_id: int, client_order_id: ClientOrderId) -> None:
     """Note of which order a frame tells."""
-    connection.execute(_CHANGE, {"number": frame_id, "client_order_id": client_order_id})
+    _CHANGE.run(connection, {"number": frame_id, "client_order_id": client_order_id})
 
 
 def quarantine(
@@ -58,7 +60,7 @@ def quarantine(
 ) -> None:
     """Note why a frame could not be handled."""
     values = {"quarantined": True, "problem": _storable(problem)[:_WORDS], "client_order_id": client_order_id}
-    connection.execute(_CHANGE, {"number": frame_id, **values})
+    _CHANGE.run(connection, {"number": frame_id, **values})
 
 
 def prune(transactions: Transactions, now: datetime, retention: Retention) -> int:

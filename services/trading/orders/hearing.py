@@ -58,7 +58,7 @@ class Hearing:
 
     def _known(self, told: VenueOrder) -> Order | None:
         connection = self._journal.connection
-        order = store.order(connection, venue_made(told, self._venue), to_change=True)
+        order = self._journal.known(venue_made(told, self._venue))
         if order is not None and order.venue == self._venue:
             return order
         return store.order_at(connection, self._venue, told.venue_order_id)

@@ -20,6 +20,7 @@ from services.trading.orders.order import ABSENT, UNSETTLED, Order
 from services.trading.orders.stating import fill_fact, transition_fact
 from services.trading.orders.tables import ORDER_INCIDENTS
 from services.trading.orders.transactions import Transaction
+from services.trading.orders.working import Working
 from telemetry.emit.propagation import traceparent
 
 BookFill = Callable[[Connection, Fill], object]
@@ -37,7 +38,7 @@ class Journal:
         trace: W3C trace context of the work that the transaction is part of.
     """
 
-    def __init__(self, transaction: Transaction, at: datetime, book_fill: BookFill) -> None:
+    def __init__(self, transaction: Transaction, at: datetime, book_fill: BookFill, working: Working) -> None:
         self.connection = transaction.connection
         self.at = at
         self.trace = traceparent()
@@ -45,6 +46,7 @@ class Journal:
         self.booked: list[Fill] = []
         self._transaction = transaction
         self._book_fill = book_fill
+        self._working = working
 
     def record(self, event: Event) -> None:
         """State a fact."""
@@ -61,6 +63,14 @@ class Journal:
             raise OrderNotFoundError(client_order_id)
         return order
 
+    def known(self, client_order_id: ClientOrderId) -> Order | None:
+        """An order, for changing it by what a venue tells, from memory where it is there; None when there is none.
+
+        It may have been changed since: `advance` finds that out.
+        """
+        order = self.touched.get(client_order_id) or self._working.get(client_order_id)
+        return order or store.order(self.connection, client_order_id, to_change=True)
+
     def begin(self, step: Step) -> bool:
         """Write a new order; False, and nothing is changed, when one of that name is there."""
         first = replace(step, order=replace(step.order, version=1))
@@ -71,21 +81,13 @@ class Journal:
 
     def advance(self, order: Order, *news: News) -> Order:
         """Work news into an order, and into the one that it replaces."""
-        steps = [Step(order=order)]
-        for each in news:
-            steps.append(machine.advance(steps[-1].order, each, self.at))
-        for step in steps:
-            for incident in step.incidents:
-                self.incident(order.client_order_id, order.venue, incident.kind, incident.detail)
-        after = steps[-1].order
-        if after == order:
+        whole = self._worked(order, *news)
+        if whole.order == order:
+            self._tell_incidents(whole)
             return order
-        whole = Step(
-            order=replace(after, version=order.version + 1),
-            transitions=tuple(transition for step in steps for transition in step.transitions),
-            bookings=tuple(booking for step in steps for booking in step.bookings),
-        )
-        store.change(self.connection, order, whole, self.at)
+        if not store.change(self.connection, order, whole, self.at):
+            return self.advance(self.get(order.client_order_id), *news)  # it was changed since it was looked at
+        self._tell_incidents(whole)
         self._tell(whole)
         self._tell_replaced(order, whole.order, news[-1].source)
         return whole.order
@@ -101,9 +103,24 @@ class Journal:
             "detail": said,
             "at_us": microseconds(self.at),
         }
-        query = store.unless_there(self.connection, ORDER_INCIDENTS).returning(ORDER_INCIDENTS.c.kind)
-        if self.connection.execute(query, row).scalar() is not None:
+        if store.unless_there(self.connection, ORDER_INCIDENTS, row):
             self.record(OrderIncident(subject=subject, venue=venue, kind=kind, detail=said))
+
+    def _worked(self, order: Order, *news: News) -> Step:
+        steps = [Step(order=order)]
+        for each in news:
+            steps.append(machine.advance(steps[-1].order, each, self.at))
+        after = steps[-1].order
+        return Step(
+            order=after if after == order else replace(after, version=order.version + 1),
+            transitions=tuple(transition for step in steps for transition in step.transitions),
+            bookings=tuple(booking for step in steps for booking in step.bookings),
+            incidents=tuple(incident for step in steps for incident in step.incidents),
+        )
+
+    def _tell_incidents(self, step: Step) -> None:
+        for incident in step.incidents:
+            self.incident(step.order.client_order_id, step.order.venue, incident.kind, incident.detail)
 
     def _tell(self, step: Step) -> None:
         order = step.order

@@ -37,7 +37,7 @@ class BookReader:
     def of_intent(self, intent_id: IntentId) -> list[Order]:
         """The orders of an intent by their route, legs and replacements included; empty when there is none."""
         with self._database.reading() as connection:
-            return store.of_intent(connection, intent_id)
+            return store.of_intent(connection, intent_id) if store.knows(connection, intent_id) else []
 
     def listing(self, wanted: Wanted) -> list[Order]:
         """Orders, the newest first."""

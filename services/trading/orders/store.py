@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Insert, RowMapping, Select, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.contracts.orders import (
@@ -22,33 +22,34 @@ from services.contracts.orders import (
     VenueOrderId,
 )
 from services.kit.moments import microseconds, moment
+from services.kit.prepared import Prepared
 from services.trading.orders.draft import Step, Transition
 from services.trading.orders.ledger import Entry, Ledger, Span
 from services.trading.orders.order import Order
 from services.trading.orders.tables import FILLS, INTENTS, ORDER_INCIDENTS, ORDER_TRANSITIONS, ORDERS
 
-# Made once: SQLAlchemy takes longer to build a statement than SQLite to run it.
 _BY_NAME = select(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
 _BY_VENUE_ORDER = select(ORDERS).where(
     ORDERS.c.venue_order_id == bindparam("venue_name"), ORDERS.c.venue == bindparam("at")
 )
-_BY_NAME_TO_CHANGE = _BY_NAME.with_for_update()
-_BY_VENUE_ORDER_TO_CHANGE = _BY_VENUE_ORDER.with_for_update()
+_ONE = Prepared(_BY_NAME)
+_ONE_TO_CHANGE = Prepared(_BY_NAME.with_for_update())
+_ONE_AT_VENUE_TO_CHANGE = Prepared(_BY_VENUE_ORDER.with_for_update())
+_ANY_OF_INTENT = Prepared(select(ORDERS.c.route).where(ORDERS.c.intent_id == bindparam("intent")).limit(1))
 _FILLS_OF = (
     select(FILLS.c.client_order_id, FILLS.c.execution_id, FILLS.c.spans, FILLS.c.price)
     .where(FILLS.c.client_order_id.in_(bindparam("names", expanding=True)))
     .order_by(FILLS.c.client_order_id, FILLS.c.position)
 )
-_CHANGE_ORDER = update(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"))
-_ADD_TRANSITION = insert(ORDER_TRANSITIONS)
-_ADD_FILL = insert(FILLS)
+_CHANGE_ORDER = Prepared(
+    update(ORDERS).where(ORDERS.c.client_order_id == bindparam("name"), ORDERS.c.version == bindparam("was_version"))
+)
+_ADD_TRANSITION = Prepared(insert(ORDER_TRANSITIONS))
+_ADD_FILL = Prepared(insert(FILLS))
 _ADD_UNLESS_THERE = {
-    (dialect, table.name): made(table).on_conflict_do_nothing()
+    (dialect, table.name): Prepared(made(table).on_conflict_do_nothing())
     for dialect, made in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
     for table in (INTENTS, ORDERS, ORDER_INCIDENTS)
-}
-_ADD_ORDER = {
-    dialect: _ADD_UNLESS_THERE[dialect, ORDERS.name].returning(ORDERS.c.version) for dialect in ("postgresql", "sqlite")
 }
 
 _AT_A_TIME = 500  # fewer than the parameters that SQLite takes in one statement
@@ -56,23 +57,26 @@ _WORDS = 400
 _WORD = 64
 
 
-def orders(connection: Connection, query: Select[Any], given: Mapping[str, object] | None = None) -> list[Order]:
-    """The orders that a query on ORDERS finds, with their ledgers; `given` are the query's parameters."""
-    rows = connection.execute(query, given).mappings().all()
-    ledgers = _ledgers(connection, [row["client_order_id"] for row in rows if row["executions"]])
-    return [_order(row, ledgers.get(row["client_order_id"], Ledger())) for row in rows]
+def orders(connection: Connection, query: Select[Any]) -> list[Order]:
+    """The orders that a query on ORDERS finds, with their ledgers."""
+    return _orders(connection, connection.execute(query).mappings().all())
 
 
 def order(connection: Connection, client_order_id: ClientOrderId, *, to_change: bool = False) -> Order | None:
     """One order, None when there is none. `to_change` keeps others from it until the transaction ends."""
-    query = _BY_NAME_TO_CHANGE if to_change else _BY_NAME
-    return next(iter(orders(connection, query, {"name": client_order_id})), None)
+    query = _ONE_TO_CHANGE if to_change else _ONE
+    return next(iter(_orders(connection, query.rows(connection, {"name": client_order_id}))), None)
 
 
 def order_at(connection: Connection, venue: VenueName, venue_order_id: VenueOrderId) -> Order | None:
     """The order that the venue calls so, for changing it."""
-    given = {"venue_name": venue_order_id, "at": venue}
-    return next(iter(orders(connection, _BY_VENUE_ORDER_TO_CHANGE, given)), None)
+    rows = _ONE_AT_VENUE_TO_CHANGE.rows(connection, {"venue_name": venue_order_id, "at": venue})
+    return next(iter(_orders(connection, rows)), None)
+
+
+def knows(connection: Connection, intent_id: IntentId) -> bool:
+    """Whether there is an order of an intent."""
+    return bool(_ANY_OF_INTENT.rows(connection, {"intent": intent_id}))
 
 
 def of_intent(connection: Connection, intent_id: IntentId) -> list[Order]:
@@ -117,32 +121,38 @@ def add_intent(connection: Connection, wanted: OrderIntent, at: datetime) -> Non
         "intent": wanted.model_dump_json(),
         "created_at_us": microseconds(at),
     }
-    connection.execute(unless_there(connection, INTENTS), row)
+    unless_there(connection, INTENTS, row)
 
 
 def add(connection: Connection, step: Step) -> bool:
     """Write a new order with what it brings; False, and nothing is written, when one of that name is there."""
     row = {"client_order_id": step.order.client_order_id, **_fixed(step.order), **_changing(step.order)}
-    if connection.execute(_ADD_ORDER[connection.dialect.name], row).scalar() is None:
+    if not unless_there(connection, ORDERS, row):
         return False
     _add_transitions(connection, step.order, step.transitions)
     return True
 
 
-def change(connection: Connection, before: Order, step: Step, at: datetime) -> None:
-    """Write what a step made of an order that is there. `step.order.version` must have grown."""
+def change(connection: Connection, before: Order, step: Step, at: datetime) -> bool:
+    """Write what a step made of an order, `before`, that is there. `step.order.version` must have grown.
+
+    False, and nothing is written, when another transaction has changed the order since it was as `before`.
+    """
     after = step.order
-    connection.execute(_CHANGE_ORDER, {"name": after.client_order_id, **_changing(after)})
+    named = {"name": after.client_order_id, "was_version": before.version}
+    if not _CHANGE_ORDER.run(connection, {**named, **_changing(after)}):
+        return False
     _add_transitions(connection, after, step.transitions)
     _add_entries(connection, before, step, at)
+    return True
 
 
-def unless_there(connection: Connection, table: Table) -> Insert:
-    """An insert that does nothing when a row of that key is there."""
-    return _ADD_UNLESS_THERE[connection.dialect.name, table.name]
+def unless_there(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    """Insert a row; False, and nothing happens, when one of that key is there."""
+    return _ADD_UNLESS_THERE[connection.dialect.name, table.name].run(connection, row) == 1
 
 
-def transition(row: RowMapping) -> Transition:
+def transition(row: Mapping[Any, Any]) -> Transition:
     """A row of ORDER_TRANSITIONS."""
     return Transition(
         sequence=row["sequence"],
@@ -171,8 +181,7 @@ def _add_transitions(connection: Connection, changed: Order, transitions: Iterab
         }
         for each in transitions
     ]
-    if rows:
-        connection.execute(_ADD_TRANSITION, rows)
+    _ADD_TRANSITION.run_each(connection, rows)
 
 
 def _add_entries(connection: Connection, before: Order, step: Step, at: datetime) -> None:
@@ -185,8 +194,7 @@ def _add_entries(connection: Connection, before: Order, step: Step, at: datetime
         elif entry != known[entry.execution_id]:  # an execution was taken back
             same = (FILLS.c.client_order_id == before.client_order_id) & (FILLS.c.execution_id == entry.execution_id)
             connection.execute(update(FILLS).where(same).values(spans=_written(entry.spans)))
-    if new:
-        connection.execute(_ADD_FILL, new)
+    _ADD_FILL.run_each(connection, new)
 
 
 def _entry_row(changed: Order, entry: Entry, fill: Fill, position: int, at: datetime) -> dict[str, object]:
@@ -204,6 +212,11 @@ def _entry_row(changed: Order, entry: Entry, fill: Fill, position: int, at: date
 
 def _written(spans: Sequence[Span]) -> str:
     return json.dumps([[str(span.start), str(span.end)] for span in spans])
+
+
+def _orders(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> list[Order]:
+    ledgers = _ledgers(connection, [row["client_order_id"] for row in rows if row["executions"]])
+    return [_order(row, ledgers.get(row["client_order_id"], Ledger())) for row in rows]
 
 
 def _ledgers(connection: Connection, names: Sequence[str]) -> dict[str, Ledger]:
@@ -257,7 +270,7 @@ def _changing(changed: Order) -> dict[str, object]:
     }
 
 
-def _order(row: RowMapping, ledger: Ledger) -> Order:
+def _order(row: Mapping[Any, Any], ledger: Ledger) -> Order:
     reference = row["reference_price"]
     return Order(
         client_order_id=ClientOrderId(row["client_order_id"]),

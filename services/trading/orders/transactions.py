@@ -26,6 +26,9 @@ class Transactions(Protocol):
     def transaction(self, *, durable: bool = False) -> AbstractContextManager[Transaction]:
         """Commits at the end of the block, rolls back when it raises; durable commits survive a power cut."""
 
+    def sync(self) -> None:
+        """Return when all that was committed before would survive a power cut; shared by those who call it at once."""
+
 
 class Readings(Protocol):
     """Opens transactions that only read; `services.kit.database.Database` is one."""

@@ -6,28 +6,31 @@ from datetime import date
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.contracts.market import Symbol
 from services.contracts.orders import Fill, VenueName
+from services.kit.prepared import Prepared
 from services.trading.portfolio import position as arithmetic
 from services.trading.portfolio import sessions
 from services.trading.portfolio.position import EXACT, Position, plain
 from services.trading.portfolio.sessions import PositionKey, SessionLine, session_date
 from services.trading.portfolio.tables import POSITIONS, SESSION_LINES, SPLITS
 
-# Made once: building a statement takes longer than SQLite takes to execute it, and each fill needs these four.
 _OF_POSITION: Final = (POSITIONS.c.venue == bindparam("of_venue")) & (POSITIONS.c.symbol == bindparam("of_symbol"))
 _OF_LINE: Final = (SESSION_LINES.c.venue == bindparam("of_venue")) & (SESSION_LINES.c.symbol == bindparam("of_symbol"))
-_HELD: Final = select(POSITIONS).where(_OF_POSITION).with_for_update()
-_KEEP: Final = update(POSITIONS).where(_OF_POSITION)
-_LINES_FROM: Final = (
+_ONE: Final = Prepared(select(POSITIONS).where(_OF_POSITION))
+_HELD: Final = Prepared(select(POSITIONS).where(_OF_POSITION).with_for_update())
+_KEEP: Final = Prepared(update(POSITIONS).where(_OF_POSITION))
+_LINES_FROM: Final = Prepared(
     select(SESSION_LINES)
     .where(_OF_LINE, SESSION_LINES.c.session >= bindparam("of_session"))
     .order_by(SESSION_LINES.c.session)
 )
-_KEEP_LINE: Final = update(SESSION_LINES).where(_OF_LINE, SESSION_LINES.c.session == bindparam("of_session"))
+_KEEP_LINE: Final = Prepared(
+    update(SESSION_LINES).where(_OF_LINE, SESSION_LINES.c.session == bindparam("of_session"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,13 @@ def positions(connection: Connection, venue: VenueName | None = None) -> tuple[P
     if venue is not None:
         query = query.where(POSITIONS.c.venue == venue)
     return tuple(_position(row) for row in connection.execute(query).mappings())
+
+
+def position_of(connection: Connection, key: PositionKey) -> Position:
+    """What is or was held of one symbol at one venue."""
+    for row in _ONE.rows(connection, _named(key)):
+        return _position(row)
+    return Position(venue=key[0], symbol=key[1])
 
 
 def open_session(connection: Connection, session: date, marks: Mapping[Symbol, Decimal]) -> None:
@@ -153,25 +163,25 @@ def adopt(connection: Connection, key: PositionKey, session: date, told: Told) -
 def _held(connection: Connection, key: PositionKey) -> Position:
     """The position, its row locked: whoever else books into it waits for the end of this transaction."""
     named = _named(key)
-    row = connection.execute(_HELD, named).mappings().one_or_none()
-    if row is not None:
+    for row in _HELD.rows(connection, named):
         return _position(row)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     nothing = _as_text(asdict(Position(venue=key[0], symbol=key[1])))
     connection.execute(dialect.insert(POSITIONS).values(nothing).on_conflict_do_nothing())
-    return _position(connection.execute(_HELD, named).mappings().one())
+    (row,) = _HELD.rows(connection, named)
+    return _position(row)
 
 
 def _keep(connection: Connection, position: Position) -> None:
     values = _as_text(asdict(position))
-    connection.execute(_KEEP, {**_named((values.pop("venue"), values.pop("symbol"))), **values})
+    _KEEP.run(connection, {**_named((values.pop("venue"), values.pop("symbol"))), **values})
 
 
 def _lines_from(
     connection: Connection, position: Position, session: date
 ) -> tuple[SessionLine | None, dict[date, SessionLine]]:
     """The session's own line, and those of later sessions in their order."""
-    rows = connection.execute(_LINES_FROM, _named((position.venue, position.symbol), session)).mappings()
+    rows = _LINES_FROM.rows(connection, _named((position.venue, position.symbol), session))
     found = {row["session"]: _line(row) for row in rows}
     return found.pop(session, None), found
 
@@ -183,7 +193,7 @@ def _add_line(connection: Connection, position: Position, session: date, line: S
 
 def _keep_line(connection: Connection, position: Position, session: date, line: SessionLine) -> None:
     named = _named((position.venue, position.symbol), session)
-    connection.execute(_KEEP_LINE, {**named, **_as_text(asdict(line))})
+    _KEEP_LINE.run(connection, {**named, **_as_text(asdict(line))})
 
 
 def _named(key: PositionKey, session: date | None = None) -> dict[str, Any]:
@@ -191,12 +201,12 @@ def _named(key: PositionKey, session: date | None = None) -> dict[str, Any]:
     return named if session is None else {**named, "of_session": session}
 
 
-def _position(row: RowMapping) -> Position:
+def _position(row: Mapping[Any, Any]) -> Position:
     numbers = {name: Decimal(row[name]) for name in ("quantity", "cost", "realised", "fees", "adopted")}
     return Position(venue=row["venue"], symbol=row["symbol"], **numbers)
 
 
-def _line(row: RowMapping) -> SessionLine:
+def _line(row: Mapping[Any, Any]) -> SessionLine:
     numbers = {name: Decimal(row[name]) for name in ("opening_quantity", "opening_price", "flow", "realised", "fees")}
     return SessionLine(**numbers, day_trades=row["day_trades"], opened_last=row["opened_last"])
 

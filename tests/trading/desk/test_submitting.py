@@ -215,8 +215,8 @@ def test_a_venue_that_fails_again_and_again_is_used_no_more(house: DeskHouse) ->
 def test_a_halt_between_intent_and_call_sends_nothing(house: DeskHouse) -> None:
     begin = house.book.begin
 
-    def begin_then_halt(*arguments: object) -> object:
-        begun = begin(*arguments)  # type: ignore[arg-type]
+    def begin_then_halt(*arguments: object, **how: bool) -> object:
+        begun = begin(*arguments, **how)  # type: ignore[arg-type]
         house.desk.halt("operator", "a drill", flatten=False)
         return begun
 
