@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import bus, logs, orders, requests, store, venue, verdict
+from benchmarks import bus, desk, logs, orders, requests, store, venue, verdict
 
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "logs": logs.run,
@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "bus": bus.run,
     "verdict": verdict.run,
     "venue": venue.run,
+    "desk": desk.run,
     "orders": orders.run,
 }
 
