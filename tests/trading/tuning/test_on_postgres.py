@@ -21,7 +21,7 @@ from tests.trading.tuning.worker import BARS, SEED, STUDY
 pytestmark = [pytest.mark.needs("initdb", "postgres")]
 
 ROOT = Path(__file__).parents[3]
-WORKERS, TRIALS = 3, 45
+WORKERS, TRIALS = 3, 24
 
 
 @pytest.fixture
