@@ -1,0 +1,169 @@
+"""`sightline tune`, from the command line to its last line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from services.console.cli import build, run
+from services.contracts.market import Symbol
+from services.kit.bar_parquet import write_parquet
+from services.kit.clock import SystemClock
+from services.trading.marketdata.port import Adjustment, Timeframe
+from services.trading.marketdata.store import BarStore, Series
+from services.trading.tuning.home import FileHome
+from services.trading.tuning.ledger import Kind
+from tests.fakes.clock import FakeClock
+from tests.trading.strategies.bars import random_columns
+
+ROOT = Path(__file__).parents[3]
+STUDY = "sma-cross-MADE"
+
+Tune = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    path = tmp_path / "MADE.parquet"
+    write_parquet(path, random_columns(1200, 3))
+    return path
+
+
+@pytest.fixture
+def tune(tmp_path: Path, bars: Path, capsys: pytest.CaptureFixture[str]) -> Tune:
+    def call(*options: str, strategy: str = "sma-cross", source: str = str(bars)) -> tuple[int, str, str]:
+        app = build((), SystemClock(), {"SIGHTLINE_DATA_DIR": str(tmp_path / "var")})
+        given = () if "--symbols" in options else ("--symbols", "MADE")
+        code = run(app, ["tune", strategy, "--from", source, *given, *options])
+        said = capsys.readouterr()
+        return code, said.out, " ".join(said.err.replace("│", " ").split())
+
+    return call
+
+
+def test_a_study_ends_with_a_table_and_no_edge_is_no_failure(tune: Tune) -> None:
+    code, out, _ = tune("--trials", "30")
+    assert code == 0
+    assert "no edge: the incumbent stays" in out
+    assert "30 of 30 trials and" in out
+    for test in ("deflated Sharpe ratio", "probability of overfitting", "p-value of superior ability"):
+        assert test in out
+
+
+def test_a_study_is_gone_on_with(tune: Tune) -> None:
+    tune("--trials", "10")
+    code, out, _ = tune("--trials", "14", "--resume")
+    assert code == 0
+    assert "14 of 14 trials" in out
+
+
+def test_bars_of_the_store_and_a_days_range_are_used(tune: Tune, tmp_path: Path) -> None:
+    store = BarStore(tmp_path / "var" / "bars")
+    store.put(Series(Symbol("KEPT"), Timeframe.DAY, Adjustment.SPLIT), random_columns(1500, 3))
+    span = ("--since", "2010-06-01", "--until", "2013-01-01")
+    code, out, _ = tune("--symbols", "KEPT", "--trials", "3", "--within", "slow=5:50", *span, source="store")
+    # 945 days, less a hold-out of 189 and a first training of 78 after a warm-up of 50.
+    assert code == 0
+    assert "over 624 bars" in out
+
+
+def test_the_hold_out_stays_locked_for_a_candidate_that_has_failed(tune: Tune, tmp_path: Path) -> None:
+    code, out, _ = tune("--trials", "10", "--open-hold-out")
+    home = FileHome(tmp_path / "var" / "tuning", FakeClock())
+    assert (code, home.ledger.opened(STUDY)) == (0, None)
+    assert "stays locked" in out
+    home.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "changed", "words"),
+    [
+        ((), {"strategy": "magic"}, "there is no strategy 'magic'; there are band-reversion"),
+        (("--within", "quick=5:9"), {}, "there is no parameter quick"),
+        (("--within", "fast=500:600"), {}, "fast has no value between 500 and 600"),
+        (("--within", "fast=90:100", "--within", "slow=5:50"), {}, "keeps every constraint; widen them"),
+        (("--within", "fast"), {}, "--within takes NAME=LOW:HIGH"),
+        (("--symbols", ","), {}, "names at least one symbol"),
+        (("--symbols", "OTHER"), {}, "has no OTHER; it has MADE"),
+        (("--against", "luck"), {}, "--against is one of cash, hold"),
+        (("--timeframe", "1week"), {}, "--timeframe is one of 1min"),
+        (("--adjustment", "some"), {}, "--adjustment is one of raw"),
+        (("--folds", "80"), {}, "bars are too few for 80 folds"),
+        (("--hold-out", "0.7"), {}, "Between 0 and a half"),
+        (("--resume",), {}, "There is no study sma-cross-MADE"),
+        (("--study", "a/b"), {}, "A study's name is up to 80 letters"),
+        (("--storage", "sqlite:///here.db"), {}, "Workers share a Postgres"),
+        ((), {"source": "nowhere.csv"}, "nowhere.csv"),
+        ((), {"source": "store"}, "MADE"),
+        ((), {"strategy": "relative-momentum"}, "needs 2 symbols, not 1"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(
+    tune: Tune, options: tuple[str, ...], changed: dict[str, str], words: str
+) -> None:
+    code, _, error = tune(*options, "--trials", "3", **changed)
+    assert code == 1
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_another_studys_data_are_refused(tune: Tune, tmp_path: Path) -> None:
+    tune("--trials", "3")
+    other = tmp_path / "elsewhere" / "MADE.parquet"
+    other.parent.mkdir()
+    write_parquet(other, random_columns(1200, 4))
+    code, _, error = tune("--trials", "5", "--resume", source=str(other))
+    assert code == 1
+    assert "was made with digest" in error
+
+
+def test_a_name_that_is_taken_is_refused(tune: Tune) -> None:
+    tune("--trials", "3")
+    code, _, error = tune("--trials", "3")
+    assert code == 1
+    assert "--resume goes on with it" in error
+
+
+@pytest.mark.parametrize("program", ["services.console.cli", "services.trading.bootstrap"])
+def test_the_sampler_and_the_kernel_are_not_loaded_by_what_does_not_tune(program: str) -> None:
+    code = f"import sys, {program}; print(*sorted({{'optuna', 'numba'}} & set(sys.modules)))"
+    made = subprocess.run(  # noqa: S603 -- our own program and arguments
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert made.stdout.split() == []
+
+
+def test_ctrl_c_keeps_the_study_and_says_how_to_go_on(tmp_path: Path, bars: Path) -> None:
+    command = [sys.executable, "-m", "services.console.cli", "tune", "sma-cross", "--symbols", "MADE"]
+    options = ["--from", str(bars), "--trials", "100000"]
+    environ = {**os.environ, "SIGHTLINE_DATA_DIR": str(tmp_path / "var"), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(  # noqa: S603 -- our own program and arguments
+        [*command, *options], cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        ledger = tmp_path / "var" / "tuning"
+        made = _wait_for_trials(ledger, process)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"--resume goes on with {STUDY}" in said
+    home = FileHome(ledger, FakeClock())
+    assert len([trial for trial in home.ledger.of_study(STUDY)[0] if trial.kind is Kind.SEARCH]) >= made
+    home.close()
+
+
+def _wait_for_trials(ledger: Path, process: subprocess.Popen[str]) -> int:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        if (ledger / f"{STUDY}.journal").exists():
+            home = FileHome(ledger, FakeClock())
+            made = len(home.ledger.of_study(STUDY)[0])
+            home.close()
+            if made >= 3:
+                return made
+        time.sleep(0.05)
+    pytest.fail("no trial was made")
