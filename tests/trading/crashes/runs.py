@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -105,6 +105,7 @@ def run(seed: int, workers: Workers, *, template: Path) -> Outcome:
                     venue.clear_faults()
             outcome.lives += 1
             lines = _live(doing, directory, venues, workers, kill)
+            outcome.wrong += [f"life {outcome.lives} {line}" for line in lines if line.startswith("failed")]
             _move_prices(venues.values(), chance)
         outcome.wrong += _judge(lines, doing, venues, outcome)
     return outcome
@@ -138,7 +139,8 @@ def _live(
             lines.append(line.rstrip("\n"))
             if kill is not None and line.startswith(f"step {kill[0]}"):
                 time.sleep(kill[1] / 1000)  # the moment to be killed at, not a wait for anything
-                os.kill(number, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it was through before the moment came
+                    os.kill(number, signal.SIGKILL)
                 break
     workers.ended()
     return lines

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
@@ -25,8 +25,9 @@ from services.trading.brokers.alpaca import AlpacaBroker
 from services.trading.brokers.alpaca_sites import AlpacaSite
 from services.trading.brokers.port import Change
 from services.trading.desk.desk import Desk
+from services.trading.orders.news import Patience
 from services.trading.orders.order import UNSETTLED, Order
-from services.trading.wire.calls import Patience
+from services.trading.wire.calls import Patience as CallPatience
 from tests.trading.brokers.papers import HASTY_STREAM
 from tests.trading.crashes.script import Script, Step, script
 from tests.trading.desk.running import Paper, RunningDesk
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from tests.venue.broker.serving import ServedVenue
 
 SETTLE_SECONDS: Final = 60.0
-_PATIENCE: Final = Patience(connect_seconds=1.0, read_seconds=0.5, total_seconds=2.0)
+# A venue of ours has every order when it answers: nobody has to wait a minute to believe that it has none.
+_HASTE: Final = Patience(answers=2, apart=timedelta(seconds=0.5), after=timedelta(seconds=3))
+_PATIENCE: Final = CallPatience(connect_seconds=1.0, read_seconds=0.5, total_seconds=2.0)
 
 
 class Site(BaseModel):
@@ -106,7 +109,7 @@ class _Headers:
 def live(life: Life, say: Callable[[str], None]) -> None:
     """Do the script, from its first step."""
     papers = {VenueName(site.name): _paper(site) for site in life.sites}
-    desk = RunningDesk(life.directory, papers)
+    desk = RunningDesk(life.directory, papers, patience=_HASTE)
     doing = script(life.seed, life.began, [site.name for site in life.sites])
     with desk.running() as running:
         say("ready")

@@ -31,9 +31,10 @@ from services.trading.instruments import TABLE
 from services.trading.marketdata.latest import Mark
 from services.trading.meter import declare_venues
 from services.trading.orders.book import OrderBook
+from services.trading.orders.news import Patience
 from services.trading.portfolio import store
 from services.trading.risk.limits import digest
-from services.trading.wire.calls import Patience
+from services.trading.wire.calls import Patience as CallPatience
 from tests.fakes.auth import FakeAuth
 from tests.trading.brokers.papers import HASTY_STREAM
 from tests.trading.conformance.gate import Gate
@@ -41,7 +42,7 @@ from tests.trading.desk.support import AAPL, VERSIONS, WIDE, Market24, Traces
 from tests.trading.orders.support import held
 from tests.venue.broker.serving import ServedVenue, serving
 
-_PATIENCE = Patience(connect_seconds=1.0, read_seconds=2.0, total_seconds=5.0)
+_PATIENCE = CallPatience(connect_seconds=1.0, read_seconds=2.0, total_seconds=5.0)
 _SECONDS = 20.0
 
 
@@ -72,6 +73,7 @@ class RunningDesk:
     directory: Path
     papers: dict[VenueName, Paper]
     auth: FakeAuth = field(default_factory=lambda: FakeAuth(SystemClock()))
+    patience: Patience | None = None
 
     def __post_init__(self) -> None:
         clock = SystemClock()
@@ -81,7 +83,9 @@ class RunningDesk:
         self.database.migrate()
         facts = Facts(self.database, Instruments(TABLE), self.telemetry, clock, "trading")
         owner = Owner(facts, clock, this_process(SystemRandomness()))
-        self.book = OrderBook(Fenced(facts, owner), self.database, clock, book_fill=store.book, held=held)
+        self.book = OrderBook(
+            Fenced(facts, owner), self.database, clock, book_fill=store.book, held=held, patience=self.patience
+        )
         accounts = {name: AccountId(name) for name in self.papers}
         self.auth.headers = {accounts[name]: paper.served.headers for name, paper in self.papers.items()}
         vouched = {name: Vouched(account, Environment.PAPER) for name, account in accounts.items()}
