@@ -111,9 +111,10 @@ class Feed:
         clock: The machine's.
         speed: Seconds of the bars for each second of the machine; above 1 only for venues that go by the bars' time.
         start: When the first bars begin, where venues without any begin; by default now.
+        head_start: Bars of so much time before now come at once, at the clock's pace: there are prices from the start.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- how the bars of one source differ from those of another
         self,
         source: BarSource,
         venues: Sequence[PaperVenue],
@@ -121,12 +122,14 @@ class Feed:
         *,
         speed: float = 1.0,
         start: datetime | None = None,
+        head_start: timedelta = timedelta(),
     ) -> None:
         self._source = source
         self._venues = venues
         self._clock = clock
         self._speed = speed
         self._start = start
+        self._head_start = head_start
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -146,7 +149,8 @@ class Feed:
         if self._start is not None:
             start = origin = since or self._start
         else:
-            start = begun if since is None or (self._speed == 1.0 and since < begun) else since
+            earliest = begun - self._head_start
+            start = earliest if since is None or (self._speed == 1.0 and since < earliest) else since
             origin = begun if self._speed == 1.0 else start
         for bar in self._source.bars(start):
             due = clock_begun + (end_of(bar) - origin).total_seconds() / self._speed

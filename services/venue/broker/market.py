@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Final
@@ -129,7 +130,9 @@ def _feeds(
     if recorded is not None:
         return [Feed(recorded, venues, clock, speed=settings.paper_feed_speed, start=recorded.start).running]
     source = SyntheticBars(settings.paper_symbols, settings.paper_bar_seconds, settings.paper_seed)
-    return [Feed(source, venues, clock, speed=settings.paper_feed_speed).running]
+    # Two lengths before now lies one whole bar.
+    head_start = timedelta(seconds=2 * settings.paper_bar_seconds if settings.paper_feed_speed == 1.0 else 0)
+    return [Feed(source, venues, clock, speed=settings.paper_feed_speed, head_start=head_start).running]
 
 
 def _open_accounts(settings: VenueSettings, venues: Mapping[str, PaperVenue]) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import httpx
 
@@ -16,6 +18,9 @@ from services.venue.broker.hours import TimeSource
 from services.venue.broker.rate import RateLimit
 from tests.fakes.clock import FakeClock
 from tests.venue.broker.serving import MovableClock, serving
+
+if TYPE_CHECKING:
+    from services.venue.broker.venue import PaperVenue
 
 SINCE = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
 SYMBOLS = (Symbol("AAPL"), Symbol("IBM"))
@@ -62,6 +67,33 @@ def test_feed_when_it_is_faster_than_the_clock_then_the_venue_goes_by_the_bars_t
 
         asyncio.run_coroutine_threadsafe(run(), served.loop).result(30)
         assert served.venue.time.now() == begun + timedelta(minutes=3)
+
+
+class _Empty:
+    """As much of a venue without bars as a feed needs."""
+
+    name = "empty"
+    books = SimpleNamespace(prices=SimpleNamespace(symbols=()))
+
+    def __init__(self) -> None:
+        self.bars: list[Bar] = []
+
+    async def push(self, bar: Bar) -> None:
+        self.bars.append(bar)
+
+
+def test_feed_when_it_has_a_head_start_then_one_whole_bar_comes_at_once() -> None:
+    venue = _Empty()
+    source = SyntheticBars([Symbol("IBM")], 3600)
+
+    async def run() -> None:
+        async with Feed(source, [cast("PaperVenue", venue)], SystemClock(), head_start=timedelta(hours=2)).running():
+            while not venue.bars:  # noqa: ASYNC110 -- polled with the test's limit
+                await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+    (bar,) = venue.bars
+    assert bar.start + timedelta(seconds=bar.seconds) <= SystemClock().now()
 
 
 def test_rate_limit_when_the_minute_is_used_up_then_the_next_minute_allows_again() -> None:
