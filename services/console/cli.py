@@ -14,6 +14,7 @@ from services.console.commands import (
     alerting,
     auth,
     checking,
+    data,
     dead_letters,
     orders,
     preflight,
@@ -75,6 +76,7 @@ def build(
     ):
         app.command()(command)
     app.add_typer(auth.make_app(), name="auth")
+    app.add_typer(data.make_app(), name="data")
     return app
 
 

@@ -18,7 +18,7 @@ _HEADER_LINE: Final = 1
 
 
 def read_csv(path: Path) -> Rows:
-    """Read a file as it is, plain or compressed by gzip, in UTF-8. About 3 s for a million bars.
+    """Read a file as it is, plain or compressed by gzip, in UTF-8. A million bars take a few seconds.
 
     Raises:
         MissingColumnError, UnreadableValueError, NotABarFileError: See there.

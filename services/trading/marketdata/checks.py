@@ -108,6 +108,17 @@ def missed(after: datetime, until: datetime, timeframe: Timeframe, calendar: Mar
     return int(np.count_nonzero(starts + _nanoseconds(timeframe) <= nanoseconds_of(until)))
 
 
+def complete_before(at: datetime, timeframe: Timeframe, calendar: MarketCalendar) -> datetime:
+    """Bars that begin before the moment that is returned are complete at `at`: a running session's day is not.
+
+    Raises `OutsideCalendarError`.
+    """
+    if timeframe is not Timeframe.DAY:
+        return at - timeframe.length + timedelta(microseconds=1)
+    running = calendar.session_of(at)
+    return at if running is None else daily_start(running)
+
+
 def _expected(columns: Columns, timeframe: Timeframe, calendar: MarketCalendar) -> Ints:
     first, last = int(columns.time_ns[0]), int(columns.time_ns[-1])
     starts = _starts(moment_of(first), moment_of(last), timeframe, calendar, first % _nanoseconds(timeframe))

@@ -10,7 +10,7 @@ from services.contracts.columns import Columns, Floats, Ints
 from services.contracts.market import Symbol
 from services.kit.bar_times import daily_start, session_day
 from services.kit.market_calendar import MarketCalendar, OutsideCalendarError
-from services.trading.marketdata.checks import Findings, check, missed
+from services.trading.marketdata.checks import Findings, check, complete_before, missed
 from services.trading.marketdata.packaged import PackagedHistory
 from services.trading.marketdata.port import Adjustment, Timeframe
 from tests.fakes.clock import FakeClock
@@ -159,3 +159,24 @@ def test_nothing_is_owed_of_the_past(calendar: MarketCalendar) -> None:
 
 def test_packaged_indices_have_every_session(calendar: MarketCalendar) -> None:
     assert check(PackagedHistory("arch").everything(Symbol("SPX")), Timeframe.DAY, calendar).clean
+
+
+@pytest.mark.parametrize(
+    ("at", "timeframe", "start", "complete"),
+    [
+        ("2024-01-02T15:31", Timeframe.MINUTE, "2024-01-02T15:30", True),
+        ("2024-01-02T15:30:59.999999", Timeframe.MINUTE, "2024-01-02T15:30", False),
+        ("2024-01-02T20:59:59", Timeframe.DAY, "2024-01-02T05:00", False),
+        ("2024-01-02T20:59:59", Timeframe.DAY, "2023-12-29T05:00", True),
+        ("2024-01-02T21:00", Timeframe.DAY, "2024-01-02T05:00", True),
+        ("2024-01-06T12:00", Timeframe.DAY, "2024-01-05T05:00", True),
+    ],
+)
+def test_a_bar_is_complete_when_its_time_or_its_session_is_over(
+    calendar: MarketCalendar,
+    at: str,
+    timeframe: Timeframe,
+    start: str,
+    complete: bool,  # noqa: FBT001 -- a parameter of the table
+) -> None:
+    assert (utc(start) < complete_before(utc(at), timeframe, calendar)) is complete
