@@ -127,12 +127,12 @@ class _Replay:
 
     def _act(self, symbol: Symbol, decisions: Decisions, place: int, equity: Decimal, at: datetime) -> None:
         target = float(decisions.target[place])
-        _check(symbol, decisions, place, resizes=self._resizes)
         working, held = self._working[symbol], self._account.quantity(symbol)
         counted = _ZERO if working.closes else held
         if not self._resizes and target and target * float(counted) > 0:
             return
         self._cancel_all(symbol, at)
+        _check(symbol, decisions, place, resizes=self._resizes)
         desired = self._desired(target, self._last[symbol], equity)
         if self._resizes and held * desired > 0:
             self._send_market(symbol, desired - held, Reason.RESIZE, at)
