@@ -7,9 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from services.console.cli import build
+from services.console.commands.data import make_app
+from services.console.stack.layout import checkout
 from services.contracts.market import Bar, Symbol
 from services.kit.clock import SystemClock
 from services.kit.errors import SightlineError
@@ -214,3 +217,17 @@ def test_fetch_when_the_file_holds_no_keys_then_it_shows_what_belongs_there(refu
     path.write_text("[]")
     path.chmod(0o600)
     assert '{"key_id": "...", "secret_key": "..."}' in refused("fetch", "AAPL", "--keys", str(path))
+
+
+def test_docs_when_read_then_every_command_and_option_is_in_them() -> None:
+    text = (checkout() / "docs" / "market-data.md").read_text()
+    commands = typer.main.get_command(make_app()).commands  # type: ignore[attr-defined]
+    options = {
+        option
+        for command in commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option != "--help"
+    }
+    wanted = {f"sightline data {name}" for name in commands} | options
+    assert sorted(word for word in wanted if word not in text) == []

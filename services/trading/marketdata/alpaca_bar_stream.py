@@ -7,7 +7,7 @@ https://docs.alpaca.markets/docs/real-time-stock-pricing-data
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -84,18 +84,13 @@ class AlpacaBarStream:
         """Since a bar or an answer to a ping was heard; None while no stream stands."""
         return None if self._heard_at is None else self._clock.monotonic() - self._heard_at
 
-    async def bars(self, symbols: Collection[Symbol]) -> AsyncIterator[Bar]:
+    async def bars(self, symbols: Collection[Symbol]) -> AsyncGenerator[Bar, None]:
         """Implements `BarStream`. Listens as long as the iterator is open: close it when you stop (`aclosing`)."""
         waiting: asyncio.Queue[Bar] = asyncio.Queue(_WAITING)
         keeping = asyncio.create_task(self._keep(sorted(set(symbols)), waiting))
         try:
             while True:
-                getting = asyncio.ensure_future(waiting.get())
-                await asyncio.wait({getting, keeping}, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
-                    await keeping  # it never ends but by an error, which is raised here
-                yield getting.result()
+                yield await _first_of(waiting, keeping)
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -164,6 +159,17 @@ class AlpacaBarStream:
                 raise RestartedError(f"no bar for {self._data_timeout_seconds:g} s while bars are due")
 
 
+async def _first_of(waiting: asyncio.Queue[Bar], keeping: asyncio.Task[None]) -> Bar:
+    getting = asyncio.ensure_future(waiting.get())
+    try:
+        await asyncio.wait({getting, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        if not getting.done():
+            await keeping  # it never ends but by an error, which is raised here
+        return getting.result()
+    finally:
+        getting.cancel()
+
+
 class _Socket(StockDataStream):
     """One connection, in alpaca-py's protocol."""
 
@@ -225,6 +231,8 @@ def _bar(message: Mapping[str, Any], timeframe: Timeframe) -> Bar | None:
         start = message["t"].astimezone(UTC)
         opened, high, low, close = (decimal_of(float(message[name])) for name in ("o", "h", "l", "c"))
         volume = Decimal(str(message["v"]))
+        if min(opened, high, low, close) <= 0 or not volume.is_finite() or volume < 0:
+            raise ValueError("its numbers are none of a bar")  # noqa: TRY301 -- told like all else that is wrong with it
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         _log.warning("a bar could not be read: %r", error)
         return None

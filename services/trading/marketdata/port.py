@@ -1,6 +1,6 @@
 """Where bars come from, as whoever uses them sees it."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -82,8 +82,8 @@ class BarSource(Protocol):
 class BarStream(Protocol):
     """Bars as they come."""
 
-    def bars(self, symbols: Collection[Symbol]) -> AsyncIterator[Bar]:
-        """Complete bars, each once, for each symbol in the order of their starts, until the caller stops."""
+    def bars(self, symbols: Collection[Symbol]) -> AsyncGenerator[Bar, None]:
+        """Complete bars, each once, for each symbol in the order of their starts, until the caller closes it."""
 
 
 class MarketDataError(SightlineError):

@@ -1,7 +1,7 @@
 """Recorded bars as if they came now: in one order, at any speed, the same on each run."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -48,7 +48,7 @@ class Replay:
         self._since = since
         self._sleep = sleep
 
-    async def bars(self, symbols: Collection[Symbol]) -> AsyncIterator[Bar]:
+    async def bars(self, symbols: Collection[Symbol]) -> AsyncGenerator[Bar, None]:
         """Implements `BarStream`. Raises `UnknownSymbolError` for a symbol that was not recorded."""
         if missing := sorted(set(symbols) - set(self._bars)):
             raise UnknownSymbolError(f"No bars of {', '.join(missing)} were recorded.")

@@ -156,6 +156,7 @@ class Feed:
             due = clock_begun + (end_of(bar) - origin).total_seconds() / self._speed
             await asyncio.sleep(max(due - self._clock.monotonic(), 0.0))
             await self._push(bar)
+        _log.info("all bars that begin at %s or later have been played; no more will come", start.isoformat())
 
     async def _push(self, bar: Bar) -> None:
         for venue in self._venues:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import httpx
+import pytest
 
 from services.contracts.market import Bar, Symbol, on_tick
 from services.kit.clock import SystemClock
@@ -167,3 +168,14 @@ def test_feed_when_it_replays_a_file_then_the_past_comes_about_and_a_restart_goe
     assert replay(Decimal(51)) == ([100, 200], datetime(2024, 1, 2, 14, 32, tzinfo=UTC))
     path.write_text(path.read_text() + "IBM,2024-01-02T14:32:00Z,51,99,50,99,300\n")
     assert replay(Decimal(99))[0][-1:] == [300]
+
+
+def test_feed_when_the_venue_is_past_the_file_then_it_says_that_no_bars_will_come(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(tmp_path) as served, caplog.at_level("INFO", "services.venue.broker"):
+        recorded = RecordedBars(_recorded(tmp_path))
+        feed = Feed(recorded, [served.venue], SystemClock(), speed=1e9, start=recorded.start)
+        asyncio.run_coroutine_threadsafe(feed._run(), served.loop).result(30)
+        assert served.venue.books.prices.last(Symbol("IBM")) is None
+    assert "no more will come" in caplog.text
