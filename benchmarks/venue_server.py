@@ -1,6 +1,7 @@
 """`python -m benchmarks.venue_server DIRECTORY KEY SECRET [SYMBOL ...]`: the venue service on a free port, until ended.
 
-There are two accounts; the second one's key has RAW at its end. With symbols, bars of them are made up every second, so that orders at the market are filled at once.
+There are two accounts; the second one's key has RAW at its end. With symbols, bars of them are made up every second, so
+that orders at the market are filled at once.
 """
 
 import json

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry import trace
+from opentelemetry.trace import Span
 from sqlalchemy import Connection, insert, text
 
 from services.contracts.events import Envelope, Event
@@ -25,11 +26,12 @@ _ADD: Final = Prepared(insert(OUTBOX))
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event on its way into the outbox, with what telemetry will say of it."""
+    """An event on its way into the outbox, with what telemetry will say of it, within the span that stated it."""
 
     envelope: Envelope
     written: str
     statement: Statement
+    span: Span
 
 
 class Transaction:
@@ -116,7 +118,8 @@ class Facts:
             yield transaction
             transaction.write_outbox()
         for recorded in transaction.recorded:
-            self._speak_of(recorded)
+            with _within(recorded.span):
+                self._speak_of(recorded)
         if transaction.recorded:
             for listener in self._listeners:
                 listener()
@@ -129,7 +132,7 @@ class Facts:
         # Whatever can fail fails here: after the commit nothing may be left to fail.
         statement = self._instruments.statement(event)
         envelope = seal(event, event_id=self._ids.event_id(), occurred_at=self._clock.now(), source=self._source)
-        return Recorded(envelope, to_json(envelope), statement)
+        return Recorded(envelope, to_json(envelope), statement, trace.get_current_span())
 
     def _speak_of(self, recorded: Recorded) -> None:
         envelope, statement = recorded.envelope, recorded.statement
@@ -144,6 +147,13 @@ class Facts:
             envelope.event_type,
             {"sightline.event.type": envelope.event_type, "sightline.event.id": str(envelope.event_id)},
         )
+
+
+def _within(span: Span) -> AbstractContextManager[object]:
+    """Whatever was current when a fact was stated, unless that has ended by now."""
+    if not span.is_recording() or span is trace.get_current_span():
+        return nullcontext()
+    return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
 def _row(recorded: Recorded) -> dict[str, object]:

@@ -55,7 +55,8 @@ class Prepared:
         """Run it; the rows that it finds or returns, by column."""
         made = self._for(connection, given)
         rows = [
-            dict(zip(made.columns, row, strict=True)) for row in _run(connection, made.text, made.bound(given)).fetchall()
+            dict(zip(made.columns, row, strict=True))
+            for row in _run(connection, made.text, made.bound(given)).fetchall()
         ]
         for name, convert in made.found.items():
             for row in rows:

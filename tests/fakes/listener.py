@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from services.trading.brokers.port import Update
+from services.trading.brokers.port import Told, Update
 
 
 class RecordingListener:
@@ -32,6 +32,14 @@ class RecordingListener:
     def disconnected(self, reason: str) -> None:
         self.reasons.append(reason)
         self._tell("disconnected")
+
+    def updates(self, told: Sequence[Told]) -> None:
+        if self.fails:
+            raise RuntimeError("the listener takes frames one by one alone")
+        for each in told:
+            self.frame(each.raw)
+            if each.update is not None:
+                self.update(each.update, each.raw)
 
     def frame(self, raw: str) -> None:
         self.frames.append(raw)

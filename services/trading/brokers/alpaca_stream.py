@@ -7,9 +7,10 @@ and subscribing. The loop around that is ours.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from alpaca.trading.stream import TradingStream
 
@@ -20,11 +21,14 @@ from services.kit.ids import Randomness
 from services.trading.brokers.alpaca_fields import UnreadableError
 from services.trading.brokers.alpaca_frames import acknowledges, document_of, update_of
 from services.trading.brokers.alpaca_sites import key_pair
-from services.trading.brokers.port import UpdateListener
+from services.trading.brokers.port import Told, UpdateListener
 from services.trading.wire.calls import Keys
 from services.trading.wire.sockets import RestartedError, StreamPatience, end, ping, reason_of, socket_options
 
 _log = logging.getLogger("services.trading.brokers.alpaca")
+
+_FRAMES_WAITING: Final = 1024
+_TOGETHER: Final = 64
 
 
 class TradeUpdates:
@@ -109,6 +113,7 @@ class TradeUpdates:
         self._restarting.clear()
         stands_since: float | None = None
         socket: _Socket | None = None
+        waiting: asyncio.Queue[str] = asyncio.Queue(_FRAMES_WAITING)
         try:
             socket = _Socket(self._url, self._keys())
             async with asyncio.timeout(self._patience.open_seconds):
@@ -116,11 +121,14 @@ class TradeUpdates:
             stands_since = self._clock.monotonic()
             await teller.connected()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(socket, teller))
+                tasks.create_task(self._listen(socket, waiting))
+                tasks.create_task(self._tell(waiting, teller))
                 tasks.create_task(self._ping(socket))
                 tasks.create_task(self._until_restart())
         except Exception as error:  # noqa: BLE001 -- whatever ends a connection is the reason to build up the next one
             stood_seconds = None if stands_since is None else self._clock.monotonic() - stands_since
+            while not waiting.empty():
+                await teller.frames(_taken(waiting))
             return stood_seconds, reason_of(error)
         finally:
             self._heard_at = None
@@ -135,11 +143,16 @@ class TradeUpdates:
             pass
         self._heard_at = self._clock.monotonic()
 
-    async def _listen(self, socket: "_Socket", teller: "_Teller") -> None:
+    async def _listen(self, socket: "_Socket", waiting: asyncio.Queue[str]) -> None:
         while True:
             raw = await socket.receive()
             self._heard_at = self._clock.monotonic()
-            await teller.frame(raw)
+            await waiting.put(raw)
+
+    async def _tell(self, waiting: asyncio.Queue[str], teller: "_Teller") -> None:
+        # What comes while frames are being worked in is worked in together, after them.
+        while True:
+            await teller.frames([await waiting.get(), *_taken(waiting)])
 
     async def _ping(self, socket: "_Socket") -> None:
         while True:
@@ -206,6 +219,21 @@ class _Teller:
         """Hand over a frame; returns whether it says that updates are sent from now on."""
         return await self._call(self._handle, raw)
 
+    async def frames(self, raws: Sequence[str]) -> None:
+        """Hand over frames, together where that can be done."""
+        await self._call(self._handle_all, raws)
+
+    def _handle_all(self, raws: Sequence[str]) -> bool:
+        try:
+            self._listener.updates([Told(raw, update_of(document_of(raw))) for raw in raws])
+        except Exception:  # noqa: BLE001 -- one by one it shows which of them it is, and that is said then
+            _log.debug("frames of %s are handled one by one", self._name, exc_info=True)
+        else:
+            return True
+        for raw in raws:
+            self._handle(raw)
+        return False
+
     def _handle(self, raw: str) -> bool:
         self._guarded(self._listener.frame, raw)
         try:
@@ -231,6 +259,11 @@ class _Teller:
 
     async def _call(self, function: Callable[..., bool], *arguments: object) -> bool:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+def _taken(waiting: asyncio.Queue[str]) -> list[str]:
+    """What waits, without waiting for more."""
+    return [waiting.get_nowait() for _ in range(min(waiting.qsize(), _TOGETHER))]
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ An adapter translates and nothing else: it retries no order, keeps no order stat
 make sense of it hands on as `OutcomeUnknown` or as an unreadable frame; it never guesses.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -247,6 +248,14 @@ class Update:
     fill: VenueFill | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A frame as it came, and what it tells of an order; None when it is about the stream itself."""
+
+    raw: str
+    update: Update | None
+
+
 class UpdateListener(Protocol):
     """Hears a venue's stream; what it raises is logged and ends nothing.
 
@@ -258,6 +267,12 @@ class UpdateListener(Protocol):
 
     def disconnected(self, reason: str) -> None:
         """The stream is gone; it is being built up again."""
+
+    def updates(self, told: Sequence[Told]) -> None:
+        """Frames came that were all understood, in this order. When it raises, nothing of them was taken in.
+
+        They are then told one by one, by `frame` and `update`.
+        """
 
     def frame(self, raw: str) -> None:
         """A frame came; called before anything tries to understand it."""

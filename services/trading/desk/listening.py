@@ -1,16 +1,18 @@
 """Hears a venue's stream and hands what it says to the book. Whatever goes wrong here is made good by a comparison."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Final
 
+from opentelemetry import trace
 from opentelemetry.trace import Tracer
 
 from services.contracts.orders import VenueName
 from services.contracts.trading import StreamConnected, StreamLost
 from services.kit.database_errors import DatabaseError
 from services.kit.errors import SightlineError
-from services.trading.brokers.port import Update
+from services.trading.brokers.port import Told, Update
 from services.trading.desk.tracing import booking
 from services.trading.desk.watching import VenueWatch
 from services.trading.orders.book import OrderBook
@@ -60,6 +62,12 @@ class Listener:
         self._watch.disconnected(reason)
         self._make_good(lambda: self._state(StreamLost(subject=self.venue, reason=reason)))
 
+    def updates(self, told: Sequence[Told]) -> None:
+        """Keep frames and work them in, all or, when it raises, none."""
+        self._watch.heard()
+        with ExitStack() as after_commit:  # until then a span can take in what is said of its fill
+            self._book.updates(self.venue, told, lambda update: self._traced(update, after_commit))
+
     def frame(self, raw: str) -> None:
         """Keep a frame as it came."""
         self._watch.heard()
@@ -67,20 +75,22 @@ class Listener:
 
     def update(self, update: Update, raw: str) -> None:
         """Work a frame in."""
-        if update.fill is None:
-            self._make_good(lambda: self._book.update(self.venue, update, raw))
-            return
-        order = self._order(update)
-        if order is None:
-            self._make_good(lambda: self._book.update(self.venue, update, raw))
-            return
-        with booking(self._tracer, order):
+        with ExitStack() as after_commit, self._traced(update, after_commit):
             self._make_good(lambda: self._book.update(self.venue, update, raw))
 
     def unreadable(self, raw: str, problem: str) -> None:
         """Keep a frame that was not understood, and look what it was about."""
         self._make_good(lambda: self._book.unreadable(self.venue, raw, problem))
         self._reconcile(RECONNECT)
+
+    def _traced(self, update: Update, until: ExitStack) -> AbstractContextManager[object]:
+        """A span for a fill of an order of ours, that ends with `until`."""
+        order = None if update.fill is None else self._order(update)
+        if order is None:
+            return nullcontext()
+        span = booking(self._tracer, order)
+        until.callback(span.end)
+        return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
     def _order(self, update: Update) -> Order | None:
         """Our order, if it can be told: a fill is worked in without it, too."""

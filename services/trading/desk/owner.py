@@ -28,9 +28,7 @@ _MARGIN: Final = 0.2  # of a lease's life: a call that begins within it must be 
 
 _log = logging.getLogger("services.trading.desk.owner")
 
-_FENCE: Final = Prepared(
-    select(TRADING_OWNER.c.fence).where(TRADING_OWNER.c.name == bindparam("of")).with_for_update()
-)
+_FENCE: Final = Prepared(select(TRADING_OWNER.c.fence).where(TRADING_OWNER.c.name == bindparam("of")).with_for_update())
 
 # One statement: two takers cannot both find the row free.
 _CLAIM: Final = text(

@@ -56,19 +56,18 @@ def sending(tracer: Tracer, order: Order) -> Iterator[Span]:
         yield span
 
 
-@contextmanager
-def booking(tracer: Tracer, order: Order) -> Iterator[Span]:
-    """The span of a fill that is worked in: a trace of its own, linked to the submit that it belongs to."""
+def booking(tracer: Tracer, order: Order) -> Span:
+    """A span for a fill that is worked in: a trace of its own, linked to the submit that it belongs to.
+
+    It is not the current one yet, and whoever asked for it has to end it.
+    """
     submitted = _context_of(order.traceparent)
-    with tracer.start_as_current_span(
+    return tracer.start_span(
         "book fill",
         context=Context(),
         links=[Link(submitted)] if submitted is not None else [],
         attributes={"sightline.venue": order.venue, "sightline.order.id": order.client_order_id},
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        yield span
+    )
 
 
 def _context_of(traceparent: str) -> SpanContext | None:

@@ -4,7 +4,7 @@ What is told of an order is worked in by the state machine, in one transaction w
 facts that tell of it. What works is held in memory as well (`working`), so that the gate asks no database.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,6 +30,7 @@ from services.trading.brokers.port import (
     Change,
     Snapshot,
     SubmitOutcome,
+    Told,
     Update,
     VenueOrder,
 )
@@ -50,7 +51,7 @@ from services.trading.orders.order import Order
 from services.trading.orders.position_drift import PositionDrift
 from services.trading.orders.reading import BookReader, Wanted
 from services.trading.orders.reconcile import Held, Reconciler, ReconcileReport
-from services.trading.orders.stream import StreamBook
+from services.trading.orders.stream import StreamBook, Within
 from services.trading.orders.tables import DENIALS
 from services.trading.orders.transactions import Readings, Transactions
 from services.trading.orders.translate import changed, of_cancel, of_submit
@@ -110,9 +111,7 @@ class OrderBook(BookReader):
 
     # --- submitting
 
-    def begin(
-        self, intent: OrderIntent, venue: VenueName, route: int, *, durable: bool = True
-    ) -> tuple[Order, bool]:
+    def begin(self, intent: OrderIntent, venue: VenueName, route: int, *, durable: bool = True) -> tuple[Order, bool]:
         """Write the intent and its order down for good, before anything is sent.
 
         Returns the order, and whether it is new: an order of this intent and route that exists is returned as it is,
@@ -253,6 +252,13 @@ class OrderBook(BookReader):
             return journal.advance(order, news)
 
     # --- the stream
+
+    def updates(self, venue: VenueName, told: Sequence[Told], within: Within) -> None:
+        """Keep frames and work them in, in one transaction, each update `within` what belongs to it.
+
+        What one of them raises undoes all, and is raised.
+        """
+        self._stream.updates(venue, told, within)
 
     def frame(self, venue: VenueName, raw: str) -> int:
         """Keep a raw frame before anything tries to understand it; returns its number."""

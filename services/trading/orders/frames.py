@@ -37,12 +37,15 @@ class Retention:
     denials: timedelta = timedelta(days=90)
 
 
-def keep(connection: Connection, venue: VenueName, raw: str, at: datetime) -> int:
-    """Write a frame down; returns its number."""
+def keep(
+    connection: Connection, venue: VenueName, raw: str, at: datetime, client_order_id: ClientOrderId | None = None
+) -> int:
+    """Write a frame down, with the order that it tells of where that is known; returns its number."""
     row = {
         "venue": venue,
         "received_at_us": microseconds(at),
         "raw": _storable(raw),
+        "client_order_id": client_order_id,
         "problem": "",
         "quarantined": False,
     }

@@ -82,9 +82,10 @@ class Journal:
     def advance(self, order: Order, *news: News) -> Order:
         """Work news into an order, and into the one that it replaces."""
         whole = self._worked(order, *news)
-        if whole.order == order:
+        if whole.order.version == order.version:
             self._tell_incidents(whole)
-            return order
+            self.touched[order.client_order_id] = whole.order
+            return whole.order
         if not store.change(self.connection, order, whole, self.at):
             return self.advance(self.get(order.client_order_id), *news)  # it was changed since it was looked at
         self._tell_incidents(whole)
@@ -111,8 +112,11 @@ class Journal:
         for each in news:
             steps.append(machine.advance(steps[-1].order, each, self.at))
         after = steps[-1].order
+        # How recent the news was matters only beside news that are older still: memory is enough for that. After a
+        # start the venue is asked, and what it answers is newer than what a stream brought before.
+        changed = replace(after, told_at=order.told_at) != order
         return Step(
-            order=after if after == order else replace(after, version=order.version + 1),
+            order=replace(after, version=order.version + 1) if changed else after,
             transitions=tuple(transition for step in steps for transition in step.transitions),
             bookings=tuple(booking for step in steps for booking in step.bookings),
             incidents=tuple(incident for step in steps for incident in step.incidents),

@@ -1,17 +1,20 @@
 """What venues' streams bring: each frame is kept as it came, and what it tells is worked in; none stops the next."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
 from services.contracts.orders import ClientOrderId, Source, VenueName
 from services.contracts.trading import OrderIncidentKind
 from services.kit.database_errors import DatabaseError
-from services.trading.brokers.port import Update
+from services.trading.brokers.port import Told, Update
 from services.trading.orders import frames
 from services.trading.orders.hearing import Hearing
 from services.trading.orders.journal import Journal
+
+Within = Callable[[Update], AbstractContextManager[object]]
+"""What an update is worked in within: a span of its own, or nothing."""
 
 _log = logging.getLogger("services.trading.orders")
 _WORDS: Final = 200
@@ -28,6 +31,16 @@ class StreamBook:
         self._writing = writing
         self._last: dict[VenueName, tuple[str, int]] = {}
 
+    def updates(self, venue: VenueName, told: Sequence[Told], within: Within) -> None:
+        """See `OrderBook.updates`."""
+        with self._writing() as journal:
+            for each in told:
+                name = None
+                if each.update is not None:
+                    with within(each.update):
+                        name = _work_in(journal, venue, each.update)
+                frames.keep(journal.connection, venue, each.raw, journal.at, name)
+
     def frame(self, venue: VenueName, raw: str) -> int:
         """See `OrderBook.frame`."""
         with self._writing() as journal:
@@ -40,11 +53,9 @@ class StreamBook:
         frame_id = self._kept(venue, raw)
         try:
             with self._writing() as journal:
-                hearing = Hearing(journal, venue, Source.STREAM)
-                order = hearing.meant(update.order)
-                if order is not None:
-                    hearing.told(order, update.order, () if update.fill is None else (update.fill,))
-                    frames.belongs_to(journal.connection, frame_id, order.client_order_id)
+                name = _work_in(journal, venue, update)
+                if name is not None:
+                    frames.belongs_to(journal.connection, frame_id, name)
         except DatabaseError:
             raise  # nothing can be kept now; the frame is, and reconciliation makes up for what it told
         except Exception as error:  # noqa: BLE001 -- whatever one frame does, it is kept and the next one is handled
@@ -69,3 +80,13 @@ class StreamBook:
             frames.quarantine(journal.connection, frame_id, problem, name)
             detail = f"frame {frame_id} is kept and was not handled: {problem[:_WORDS]}"
             journal.incident(venue, venue, OrderIncidentKind.UNREADABLE_FRAME, detail)
+
+
+def _work_in(journal: Journal, venue: VenueName, update: Update) -> ClientOrderId | None:
+    """Work in what is told; the order that it is about, None when it is none of ours."""
+    hearing = Hearing(journal, venue, Source.STREAM)
+    order = hearing.meant(update.order)
+    if order is None:
+        return None
+    hearing.told(order, update.order, () if update.fill is None else (update.fill,))
+    return order.client_order_id

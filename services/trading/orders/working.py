@@ -103,6 +103,9 @@ class Working:
             newest = self._ended.get(order.client_order_id, 0) if known is None else known.version
             if order.version > newest:
                 self._take(order)
+            elif known is not None and order.version == newest and _told_later(order, known):
+                self._orders[order.client_order_id] = order
+                self._by_intent[order.intent_id][order.client_order_id] = order
 
     def _take(self, order: Order) -> None:
         if order.settled:
@@ -154,6 +157,10 @@ class Working:
             open_orders=len(self._live),
             unknown=frozenset(self._unknown.values()),
         )
+
+
+def _told_later(order: Order, known: Order) -> bool:
+    return order.told_at is not None and (known.told_at is None or order.told_at > known.told_at)
 
 
 def _may_fill(order: Order, family: Mapping[ClientOrderId, Order]) -> Decimal:

@@ -28,9 +28,7 @@ _LINES_FROM: Final = Prepared(
     .where(_OF_LINE, SESSION_LINES.c.session >= bindparam("of_session"))
     .order_by(SESSION_LINES.c.session)
 )
-_KEEP_LINE: Final = Prepared(
-    update(SESSION_LINES).where(_OF_LINE, SESSION_LINES.c.session == bindparam("of_session"))
-)
+_KEEP_LINE: Final = Prepared(update(SESSION_LINES).where(_OF_LINE, SESSION_LINES.c.session == bindparam("of_session")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

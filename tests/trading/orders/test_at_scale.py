@@ -1,11 +1,12 @@
 """A hundred thousand orders that have ended cost a start and a submit nothing: neither rows nor plans."""
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, select, text, update
-from sqlalchemy.engine import Engine
+from sqlalchemy.pool import Pool
 
 from services.kit.database import Database
 from services.trading.orders.tables import INTENTS, ORDERS
@@ -47,15 +48,19 @@ def _end(database: Database) -> None:
 
 @pytest.fixture
 def statements() -> Iterator[list[tuple[str, Any]]]:
-    """Every statement with its parameters."""
+    """Every statement that SQLite runs, its parameters written into it."""
     seen: list[tuple[str, Any]] = []
+    traced: list[sqlite3.Connection] = []
 
-    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:  # noqa: ANN401 -- the driver's
-        seen.append((statement, parameters))
+    def trace(connection: sqlite3.Connection, *_: object) -> None:
+        traced.append(connection)
+        connection.set_trace_callback(lambda statement: seen.append((statement, ())))
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Pool, "checkout", trace)
     yield seen
-    event.remove(Engine, "before_cursor_execute", note)
+    event.remove(Pool, "checkout", trace)
+    for connection in traced:
+        connection.set_trace_callback(None)
 
 
 def _scans(house: House, statements: list[tuple[str, Any]]) -> list[str]:
