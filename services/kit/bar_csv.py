@@ -5,7 +5,7 @@ import gzip
 import zlib
 from array import array
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from services.contracts.bars import nanoseconds_of
 from services.kit.bar_file_errors import NotABarFileError, Place, UnreadableValueError
 from services.kit.bar_rows import NUMBERS, Layout, Rows, layout_of
 from services.kit.bar_times import start_of
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 _HEADER_LINE: Final = 1
 
@@ -36,7 +39,7 @@ def read_csv(path: Path) -> Rows:
         raise NotABarFileError(Place(path), f"it is not readable as text ({error})") from error
 
 
-def _read(path: Path, reader: "csv.Reader") -> Rows:
+def _read(path: Path, reader: "Reader") -> Rows:
     try:
         header = next(reader, None)
         if header is None:
@@ -56,7 +59,7 @@ class _Body:
         self._lines, self._times = array("q"), array("q")
         self._numbers = {name: array("d") for name in NUMBERS}
 
-    def read(self, reader: "csv.Reader") -> Rows:
+    def read(self, reader: "Reader") -> Rows:
         for row in reader:
             if row:  # a blank line is none
                 self._take(row, reader.line_num)
