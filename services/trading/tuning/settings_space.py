@@ -23,6 +23,10 @@ _MOST_DRAWS: Final = 10_000
 _LARGEST_LISTED: Final = 100_000
 # A neighbour is about as far away as prices of another year would move the best setting.
 _NEARBY: Final = 0.1
+# Steps away within which a setting beside another is looked for, one after another.
+_REACHES: Final = (1, 2, 4, 8, 16)
+_DRAWS_PER_REACH: Final = 20
+_OTHER_WORD: Final = 0.2
 
 
 def written(setting: Params) -> str:
@@ -73,6 +77,22 @@ def unseen(space: ParameterSpace, seen: Collection[str], random: np.random.Gener
     return left[int(random.integers(len(left)))]
 
 
+def near(space: ParameterSpace, setting: Params, seen: Collection[str], random: np.random.Generator) -> Params:
+    """A setting that keeps the constraints and was not seen yet, as few steps away from another as chance finds it.
+
+    Raises:
+        EmptySpaceError: None was found.
+    """
+    for reach in _REACHES:
+        for _ in range(_DRAWS_PER_REACH):
+            moved = dict(setting)
+            for parameter in space.parameters:
+                moved[parameter.name] = _moved(parameter, setting[parameter.name], reach, random)
+            if space.allows(moved) and written(moved) not in seen:
+                return moved
+    return unseen(space, seen, random)
+
+
 def neighbours(space: ParameterSpace, setting: Params) -> list[Params]:
     """Settings that differ in one number by about a tenth of it, at least by a step; all keep the constraints."""
     found: list[Params] = []
@@ -95,6 +115,14 @@ def highest(parameter: Integer | Real) -> float:
 
 def _rounded(parameter: Integer | Real, value: float) -> Value:
     return round(value) if isinstance(parameter, Integer) else round(float(value), _DIGITS)
+
+
+def _moved(parameter: Parameter, value: Value, reach: int, random: np.random.Generator) -> Value:
+    if isinstance(parameter, Choice) or isinstance(value, str):
+        return _drawn(parameter, random) if random.random() < _OTHER_WORD else value
+    step = max(parameter.step, _NEARBY * abs(value)) if parameter.log else parameter.step
+    away = value + step * int(random.integers(-reach, reach + 1))
+    return _rounded(parameter, min(max(away, parameter.low), highest(parameter)))
 
 
 def _drawn(parameter: Parameter, random: np.random.Generator) -> Value:

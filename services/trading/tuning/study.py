@@ -145,25 +145,20 @@ class Study:
 
     def _step(self, suggestions: Sequence[Suggestion]) -> None:
         chosen: dict[str, Suggestion] = {}
-        same: list[tuple[str, Suggestion]] = []
         for suggestion in suggestions:
             if self._shared:
                 self._suggesting.claim(suggestion, microseconds(self._clock.now()))
             setting = self._suggesting.values(suggestion)
             text = settings_space.written(setting)
-            if not self.subject.space.allows(setting):
+            if text in self._known or text in chosen or not self.subject.space.allows(setting):
+                # Told as nothing: a score that counted twice would draw the model further into its corner.
                 self._suggesting.tell(suggestion.number, None)
                 self._repeats += 1
-            elif text in self._known or text in chosen:
-                same.append((text, suggestion))
             else:
                 chosen[text] = suggestion
         if chosen:
             self._try(chosen)
         self._refresh()
-        for text, suggestion in same:
-            self._repeats += 1
-            self._suggesting.tell(suggestion.number, self._known[text].score)
 
     def _try(self, chosen: dict[str, Suggestion]) -> None:
         going = dict(chosen)

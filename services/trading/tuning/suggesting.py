@@ -22,8 +22,6 @@ Suggestion = optuna.Trial
 
 # Random settings first: a model of nothing has nothing to suggest.
 RANDOM_FIRST: Final = 20
-# After so many suggestions in a row that were known or impossible, the model has run into a corner.
-_STUBBORN: Final = 10
 _KIND: Final = "kind"
 _CLAIMED: Final = "claimed_at_us"
 
@@ -134,13 +132,13 @@ class Suggesting:
             return next((setting for setting in self._all if settings_space.written(setting) not in seen), None)
         if not known:
             return self._space.default
-        misses = 0
-        for trial in reversed(known):
-            if trial.number in tried or not trial.state.is_finished():
-                break
-            misses += 1
-        if len(known) < RANDOM_FIRST or misses >= _STUBBORN:
-            return settings_space.unseen(self._space, seen, self._random(len(known)))
+        random = self._random(len(known))
+        if len(known) < RANDOM_FIRST:
+            return settings_space.unseen(self._space, seen, random)
+        last = known[-1]
+        if last.state is TrialState.FAIL and last.number not in tried and last.params:
+            # The model said what it had said before, and would go on to. What lies beside it is worth a trial.
+            return settings_space.near(self._space, last.params, seen, random)
         return None
 
     def _random(self, number: int) -> np.random.Generator:

@@ -317,3 +317,26 @@ def test_parameters_on_a_log_scale_are_searched_too(home: FileHome) -> None:
         )
     )
     assert run(home, subject(noise(800, 1), space=space), 40).done == 40
+
+
+def test_what_the_sampler_repeats_is_replaced_by_what_lies_beside_it(home: FileHome) -> None:
+    space = ParameterSpace((Integer(name="fast", low=1, high=400, default=1),))
+
+    def evaluate(settings: Sequence[Params], span: slice) -> Sequence[Evaluation]:
+        wave = np.where(np.arange(800) % 2, 0.01, -0.01)
+        return [Evaluation((wave - abs(int(setting["fast"]) - 300) / 1e5)[span], 9) for setting in settings]
+
+    progress = run(home, subject(noise(800, 1), space=space, evaluate=evaluate), 120)
+    tried = [settings_space.read(trial.setting)["fast"] for trial in trials_of(home)]
+    assert progress.repeats <= 120
+    assert len([fast for fast in tried if 270 <= int(fast) <= 330]) > 40
+
+
+def test_a_setting_beside_another_keeps_the_constraints_and_is_new() -> None:
+    random = np.random.default_rng(2)
+    seen = {settings_space.written({"fast": 3, "slow": 5})}
+    while len(seen) < len(SMALL_SPACE.grid()):
+        found = settings_space.near(SMALL_SPACE, {"fast": 3, "slow": 5}, seen, random)
+        assert SMALL_SPACE.check(found) == found
+        assert settings_space.written(found) not in seen
+        seen.add(settings_space.written(found))
