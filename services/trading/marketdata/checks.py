@@ -20,6 +20,7 @@ _WINDOW: Final = 101  # bars that say what is usual around one
 _STEP: Final = 20
 _TIMES_USUAL: Final = 12.0
 _LEAST_CHANGE: Final = 0.05
+_ALWAYS_TOLD: Final = 0.5  # whatever is usual: a split in wild times must not pass for one of many moves
 # The median distance of a normal distribution is 0.6745 of its standard deviation.
 _TO_DEVIATION: Final = 1 / 0.6745
 _SPLITS: Final = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 50.0)
@@ -154,7 +155,8 @@ def _outliers(columns: Columns) -> Iterator[Outlier]:
     if not len(changes):
         return
     times = np.abs(changes) / _usual(changes)
-    for at in np.flatnonzero((times > _TIMES_USUAL) & (np.abs(changes) > _LEAST_CHANGE)).tolist():
+    distant = (times > _TIMES_USUAL) & (np.abs(changes) > _LEAST_CHANGE)
+    for at in np.flatnonzero(distant | (np.abs(changes) > _ALWAYS_TOLD)).tolist():
         ratio = float(np.exp(changes[at]))
         start = moment_of(int(columns.time_ns[at + 1]))
         yield Outlier(start, at + 1, ratio, float(times[at]), _split_like(ratio))

@@ -99,6 +99,16 @@ def test_every_split_in_raw_prices_shows_and_none_in_adjusted_ones(calendar: Mar
         assert [each for each in adjusted if each.split] == []
 
 
+def test_a_split_in_wild_times_shows(calendar: MarketCalendar) -> None:
+    """AAPL's of June 2000, when its price moved by 4 % on a usual day."""
+    outliers = check(PackagedHistory("bokeh").everything(Symbol("AAPL")), Timeframe.DAY, calendar).outliers
+    assert [(session_day(each.start), each.split) for each in outliers] == [
+        (date(2000, 6, 21), 2.0),
+        (date(2000, 9, 29), 2.0),  # none: the price fell by half on news, as only a person can tell
+        (date(2005, 2, 28), 2.0),
+    ]
+
+
 def test_a_bad_tick_shows_on_the_way_there_and_back(calendar: MarketCalendar) -> None:
     columns = minutes_of(calendar, date(2024, 1, 2))
     columns.close[50] *= 1.3
