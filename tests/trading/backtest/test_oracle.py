@@ -71,6 +71,7 @@ def ours(result: BacktestResult) -> list[Row]:
     return [
         (trip.entered_bar, float(trip.entry_price), trip.left_bar, float(trip.exit_price))
         for trip in result.each_trip()
+        if not trip.open
     ]
 
 
