@@ -12,27 +12,13 @@ from services.trading.backtest.fast import prepare, run
 from services.trading.backtest.parity import Parity, compare, compare_results
 from services.trading.backtest.reference import run_reference
 from services.trading.backtest.result import Reason
-from services.trading.strategies.parameters import Integer, ParameterSpace, Params, Real, Value
 from services.trading.strategies.registry import STRATEGIES
 from tests.trading.backtest.arbitrary import arbitrary_config, arbitrary_decisions, arbitrary_panel
+from tests.trading.backtest.random_settings import random_setting
 from tests.trading.backtest.scripted import Scripted
 from tests.trading.strategies.bars import random_panel
 
 EXACT = (Decimal(0), "")
-
-
-def random_setting(space: ParameterSpace, random: np.random.Generator) -> Params:
-    while True:
-        drawn: dict[str, Value] = {}
-        for each in space.parameters:
-            if isinstance(each, Integer):
-                drawn[each.name] = int(random.integers(each.low, each.high + 1))
-            elif isinstance(each, Real):
-                drawn[each.name] = float(random.uniform(each.low, each.high))
-            else:
-                drawn[each.name] = str(random.choice(each.options))
-        if space.allows(drawn):
-            return drawn
 
 
 def compared(name: str, panel: Panel, count: int, seed: int, config: BacktestConfig) -> list[Parity]:
@@ -51,16 +37,6 @@ def test_every_strategy_trades_alike_in_both_tiers(name: str, seed: int) -> None
     assert {(each.largest_ticks, each.problem) for each in found} == {EXACT}
     assert max(each.largest_equity for each in found) < 1e-6
     assert sum(each.reference_trades for each in found) > 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
-def test_every_strategy_trades_alike_over_two_hundred_settings(name: str) -> None:
-    found = compared(
-        name, random_panel(1500, 99, symbols=1 if name != "relative-momentum" else 4), 200, 7, BacktestConfig()
-    )
-
-    assert {(each.largest_ticks, each.problem) for each in found} == {EXACT}
 
 
 def test_arbitrary_decisions_are_carried_out_alike() -> None:
