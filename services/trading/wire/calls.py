@@ -12,22 +12,23 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final, NoReturn
 
-import requests
-from requests.cookies import RequestsCookieJar
-from requests.structures import CaseInsensitiveDict
+from requests.models import PreparedRequest
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from services.kit.backoff import delay_seconds
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
 from services.kit.ids import Randomness
 from services.trading.wire.budget import LEFT_HEADER, RateBudget, Use
-from services.trading.wire.connections import WatchedAdapter, attempt
+from services.trading.wire.connections import attempt, watched_pools
 from services.trading.wire.outcomes import CallError, NoAnswerError, NoKeysError, NotSentError, RefusedError
 
 Keys = Callable[[], Mapping[str, str]]
 """The headers that carry the session at this moment. May raise `SightlineError` when there is none."""
 
 _REPEATABLE: Final = {"GET": Use.QUESTION, "DELETE": Use.CANCEL}
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 _FIRST_WAIT_SECONDS: Final = 0.2
 _LARGEST_BODY: Final = 16 * 1024 * 1024  # bytes; 500 orders with legs are about one
 _PIECE: Final = 65_536
@@ -93,7 +94,8 @@ class VenueCalls:
         self._randomness = randomness
         self._sleep = sleep
         self._patience = patience or Patience()
-        self._session = _session()
+        self._pools = watched_pools()
+        self._timeout = Timeout(connect=self._patience.connect_seconds, read=self._patience.read_seconds)
 
     def request(  # noqa: PLR0913 -- what alpaca-py passes, name by name
         self,
@@ -112,7 +114,7 @@ class VenueCalls:
             NoAnswerError: It was sent, and nobody knows what became of it.
             RefusedError: The venue will not do it.
         """
-        call = _Call(method, url, headers or {}, params, json)
+        call = _Call(method, url, {**_HEADERS, **(headers or {})}, params, json)
         use = _REPEATABLE.get(method.upper(), Use.ORDER)
         attempts = 1 if use is Use.ORDER else self._patience.attempts
         ends = self._clock.monotonic() + self._patience.total_seconds
@@ -131,7 +133,7 @@ class VenueCalls:
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        self._pools.clear()
 
     def _wait_seconds(self, error: CallError, failures: int) -> float:
         usual = delay_seconds(
@@ -140,20 +142,22 @@ class VenueCalls:
         return max(usual, error.retry_after_seconds or 0.0)
 
     def _once(self, use: Use, call: "_Call") -> Answer:
-        keyed = CaseInsensitiveDict(call.headers)
+        keyed = HTTPHeaderDict(call.headers)
         keyed.update(self._present_keys())
+        if call.content is not None:
+            keyed["Content-Type"] = "application/json"
         self._budget.take(use)
         with attempt() as watched:
             try:
-                response = self._session.request(
+                response = self._pools.urlopen(
                     call.method,
-                    call.url,
+                    call.target(),
+                    body=call.body(),
                     headers=keyed,
-                    params=call.params,
-                    json=call.json,
-                    timeout=(self._patience.connect_seconds, self._patience.read_seconds),
-                    stream=True,
-                    allow_redirects=False,
+                    timeout=self._timeout,
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
                 )
                 content = self._content(response)
             except Exception as error:
@@ -161,7 +165,7 @@ class VenueCalls:
                 reason = _reason(error, self._patience)
                 raise (NoAnswerError if watched.written else NotSentError)(reason) from error
         self._budget.heard(response.headers)
-        return self._judged(response.status_code, response.headers, content)
+        return self._judged(response.status, response.headers, content)
 
     def _present_keys(self) -> Mapping[str, str]:
         try:
@@ -169,23 +173,23 @@ class VenueCalls:
         except SightlineError as error:
             raise NoKeysError(error.detail) from error
 
-    def _content(self, response: requests.Response) -> bytes:
+    def _content(self, response: BaseHTTPResponse) -> bytes:
         ends = self._clock.monotonic() + self._patience.total_seconds
         content = bytearray()
         with ExitStack() as unless_whole:
             # What is left of an answer must not be read as the beginning of the next one.
             unless_whole.callback(response.close)
-            while piece := response.raw.read1(_PIECE, decode_content=True):
+            while piece := response.read1(_PIECE, decode_content=True):
                 content += piece
                 if len(content) > _LARGEST_BODY:
                     raise NoAnswerError("the answer is too large")
                 if self._clock.monotonic() > ends:
                     raise NoAnswerError(f"the answer took longer than {self._patience.total_seconds:g} s to arrive")
             unless_whole.pop_all()
-        response.raw.release_conn()
+        response.release_conn()
         return bytes(content)
 
-    def _judged(self, status: int, headers: CaseInsensitiveDict[str], content: bytes) -> Answer:
+    def _judged(self, status: int, headers: Mapping[str, str], content: bytes) -> Answer:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             try:
                 text = content.decode()
@@ -210,25 +214,19 @@ class _Call:
     url: str
     headers: Mapping[str, str]
     params: Mapping[str, Any] | str | None
-    json: object
+    content: object
 
+    def target(self) -> str:
+        """The address with its parameters."""
+        if not self.params:
+            return self.url
+        prepared = PreparedRequest()
+        prepared.prepare_url(self.url, self.params)
+        return prepared.url or self.url
 
-def _session() -> requests.Session:
-    session = requests.Session()
-    adapter = WatchedAdapter()
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    # Neither a proxy nor a .netrc of the environment may see or bend what carries the keys.
-    session.trust_env = False
-    session.cookies = _NoCookies()
-    return session
-
-
-class _NoCookies(RequestsCookieJar):
-    """Keeps nothing: sessions are carried by keys, and cookies would be shared between threads."""
-
-    def set_cookie(self, cookie: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- the base class's signature
-        """Keep nothing."""
+    def body(self) -> bytes | None:
+        """What is sent along, as JSON."""
+        return None if self.content is None else json.dumps(self.content, allow_nan=False).encode()
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 -- whatever JSON holds
@@ -267,9 +265,9 @@ def _reason(error: Exception, patience: Patience) -> str:
     """In words, without the request: its headers are secret."""
     if isinstance(error, SightlineError):
         return error.detail
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         return f"no connection within {patience.connect_seconds:g} s"
-    if isinstance(error, requests.ReadTimeout):
+    if isinstance(error, ReadTimeoutError):
         return f"no answer within {patience.read_seconds:g} s"
     cause: BaseException | None = error
     while cause is not None and not getattr(cause, "strerror", None):

@@ -10,10 +10,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
-from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+_MOST_SITES: Final = 4
 _MOST_CONNECTIONS: Final = 32  # one for each thread that may call at once
 
 
@@ -68,13 +70,13 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class WatchedAdapter(HTTPAdapter):
-    """Makes connections that mark the attempt they write for. Repeats nothing by itself."""
+def watched_pools() -> PoolManager:
+    """Connections that mark the attempt they write for; they repeat nothing and follow nothing by themselves.
 
-    def __init__(self) -> None:
-        super().__init__(max_retries=0, pool_connections=4, pool_maxsize=_MOST_CONNECTIONS)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 -- handed on as they are
-        """Make the pools; called by the base class."""
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    Neither a proxy nor anything else of the environment may see or bend what goes over them: it carries keys.
+    """
+    pools = PoolManager(
+        num_pools=_MOST_SITES, maxsize=_MOST_CONNECTIONS, cert_reqs="CERT_REQUIRED", ca_certs=DEFAULT_CA_BUNDLE_PATH
+    )
+    pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    return pools
