@@ -112,7 +112,9 @@ class BacktestResult:
     def each_fill(self) -> Iterator[Fill]:
         """The fills, one by one."""
         for bar, symbol, shares, price, fee, reason in self.fills.tolist():
-            yield Fill(bar, self._at(bar), self.symbols[symbol], shares, dollars(price), dollars(fee), Reason(reason))
+            yield Fill(
+                bar, self.moment(bar), self.symbols[symbol], shares, dollars(price), dollars(fee), Reason(reason)
+            )
 
     @cached_property
     def trips(self) -> Trips:
@@ -127,10 +129,10 @@ class BacktestResult:
                 symbol=self.symbols[symbol],
                 shares=shares,
                 entered_bar=entered,
-                entered_at=self._at(entered),
+                entered_at=self.moment(entered),
                 entry_price=dollars(entry),
                 left_bar=left,
-                left_at=self._at(left),
+                left_at=self.moment(left),
                 exit_price=dollars(exit_price),
                 fees=Decimal(repr(round(fees, 6))),
                 reason=Reason(reason),
@@ -148,7 +150,8 @@ class BacktestResult:
         worth: Floats = (np.abs(self.holdings()) * np.nan_to_num(self.close)).sum(axis=0)
         return worth
 
-    def _at(self, bar: int) -> datetime:
+    def moment(self, bar: int) -> datetime:
+        """When a bar starts."""
         return moment_of(int(self.time_ns[bar]))
 
 
