@@ -56,7 +56,7 @@ class Prepared:
         made = self._for(connection, given)
         rows = [
             dict(zip(made.columns, row, strict=True))
-            for row in _run(connection, made.text, made.bound(given)).fetchall()
+            for row in run_text(connection, made.text, made.bound(given)).fetchall()
         ]
         for name, convert in made.found.items():
             for row in rows:
@@ -66,7 +66,7 @@ class Prepared:
     def run(self, connection: Connection, given: Mapping[str, Any]) -> int:
         """Run it; how many rows it changed."""
         made = self._for(connection, given)
-        changed: int = _run(connection, made.text, made.bound(given)).rowcount
+        changed: int = run_text(connection, made.text, made.bound(given)).rowcount
         return changed
 
     def run_each(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> None:
@@ -101,7 +101,8 @@ def _make(statement: Select[Any] | Insert | Update | Delete, dialect: Dialect, n
     )
 
 
-def _run(connection: Connection, text: str, given: dict[str, Any]) -> Any:  # noqa: ANN401 -- a cursor of either kind
+def run_text(connection: Connection, text: str, given: dict[str, Any]) -> Any:  # noqa: ANN401 -- a cursor of either kind
+    """Run a statement in the driver's own words; errors come as SQLAlchemy raises them."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
         return connection.exec_driver_sql(text, given)

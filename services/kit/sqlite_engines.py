@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from services.kit.prepared import run_text
 from telemetry.private_file import make_private_file
 
 DURABLE = "sightline_durable"
@@ -73,11 +74,11 @@ def _begin_immediate(connection: Connection) -> None:
     if connection.info.get(_SYNCHRONOUS, "NORMAL") != wanted:
         connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
         connection.info[_SYNCHRONOUS] = wanted
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    run_text(connection, "BEGIN IMMEDIATE", {})
 
 
 def _begin_deferred(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    run_text(connection, "BEGIN", {})
 
 
 def _option(connection: Connection, name: str) -> Any:  # noqa: ANN401 -- SQLAlchemy types options so
