@@ -19,6 +19,7 @@ from services.console.commands import (
     orders,
     preflight,
     reading,
+    research,
     running,
     trading,
     tuning,
@@ -72,6 +73,7 @@ def build(
         trading.halt,
         trading.reduce,
         trading.resume,
+        research.backtest,
         tuning.tune,
     ):
         app.command()(command)

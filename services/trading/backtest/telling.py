@@ -35,7 +35,7 @@ def conditions(config: BacktestConfig) -> list[tuple[str, str]]:
     """Capital, sizing and costs."""
     costs = config.costs
     size = (
-        f"{config.budget * 100:.4g} % of the equity for a target of 1"
+        f"{float(config.budget) * 100:g} % of the equity for a target of 1"
         if config.sizing is Sizing.FRACTION
         else f"{config.shares} shares for a target of 1"
     )
