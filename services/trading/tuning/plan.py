@@ -3,12 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from services.trading.tuning import settings_space
 from services.trading.tuning.errors import SplitError
 from services.trading.tuning.sharpe import annual, sharpe_of
 from services.trading.tuning.splits import Fold, hold_out, walk_forward
 from services.trading.tuning.subject import Evaluation, Subject
+
+_LEAST_HELD_OUT: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,9 @@ def laid_out(subject: Subject, plan: Plan) -> Layout:
     if not 0 <= plan.prune_after < plan.folds:
         raise SplitError(f"Trials are given up after 1 to {plan.folds - 1} of {plan.folds} folds, or never (0).")
     tuned, held_out = hold_out(subject.bars, plan.hold_out)
+    kept = held_out.stop - held_out.start
+    if 0 < kept < _LEAST_HELD_OUT:
+        raise SplitError(f"{kept} bars kept back show nothing: keep at least {_LEAST_HELD_OUT}, or none (0).")
     folds = walk_forward(tuned.stop, plan.folds, start=subject.warm_up, anchored=plan.anchored, gap=plan.gap)
     return Layout(folds, slice(folds[0].test.start, tuned.stop), held_out)
 

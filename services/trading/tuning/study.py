@@ -1,6 +1,6 @@
 """A study: trials of one strategy's settings on one market, counted, kept and resumed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 from statistics import median
@@ -65,6 +65,7 @@ class Study:
         self.viewing = Viewing(subject, layout.track.stop)
         self._suggesting, self._shared, self._clock = suggesting, shared, clock
         self._known: dict[str, Trial] = {}
+        self._chosen: dict[str, Suggestion] = {}
         self._numbers: set[int] = set()
         self._position = 0
         self._repeats = 0
@@ -106,7 +107,7 @@ class Study:
 
         self._finish_what_was_left()
         while (missing := self._missing(wanted)) > 0 and in_time():
-            self._step([self._next(wanted) for _ in range(min(batch, missing))])
+            self._step(self._next(wanted) for _ in range(min(batch, missing)))
             told()
         if self._missing(wanted) <= 0:
             for setting in self._unknown_neighbours():
@@ -128,14 +129,10 @@ class Study:
             raise NothingTriedError(f"Study {self.name} has no trial that was carried through: run it first.")
         return max(leading, key=lambda each: (min(each.trial.score, each.around), -each.trial.number))
 
-    def progress(self, wanted: int) -> Progress:
-        """How far it is, without doing anything."""
-        self._refresh()
-        return self._progress(wanted, len(self._known), 0.0)
-
     def _next(self, wanted: int) -> Suggestion:
         everything = self._untried() <= wanted - self._searched()
-        return self._suggesting.next(self._known.keys(), tried=self._numbers, everything=everything)
+        seen = self._known.keys() | self._chosen.keys() if self._chosen else self._known.keys()
+        return self._suggesting.next(seen, tried=self._numbers, everything=everything)
 
     def _missing(self, wanted: int) -> int:
         return int(min(wanted - self._searched(), self._untried()))
@@ -143,25 +140,24 @@ class Study:
     def _untried(self) -> float:
         return inf if self._suggesting.settings is None else self._suggesting.settings - len(self._known)
 
-    def _step(self, suggestions: Sequence[Suggestion]) -> None:
-        chosen: dict[str, Suggestion] = {}
-        for suggestion in suggestions:
+    def _step(self, suggestions: Iterable[Suggestion]) -> None:
+        self._chosen.clear()
+        for suggestion in suggestions:  # each made when the ones before it have been chosen
             if self._shared:
                 self._suggesting.claim(suggestion, microseconds(self._clock.now()))
             setting = self._suggesting.values(suggestion)
             text = settings_space.written(setting)
-            if text in self._known or text in chosen or not self.subject.space.allows(setting):
+            if text in self._known or text in self._chosen or not self.subject.space.allows(setting):
                 # Told as nothing: a score that counted twice would draw the model further into its corner.
                 self._suggesting.tell(suggestion.number, None)
                 self._repeats += 1
             else:
-                chosen[text] = suggestion
-        if chosen:
-            self._try(chosen)
+                self._chosen[text] = suggestion
+        if self._chosen:
+            self._try(dict(self._chosen))
         self._refresh()
 
-    def _try(self, chosen: dict[str, Suggestion]) -> None:
-        going = dict(chosen)
+    def _try(self, going: dict[str, Suggestion]) -> None:
         if self.plan.prune_after:
             span = slice(self.layout.track.start, self.layout.folds[self.plan.prune_after - 1].test.stop)
             for text, evaluation in self._evaluated(going, span).items():

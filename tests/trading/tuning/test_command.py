@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
 
 from services.console.cli import build, run
+from services.console.commands.tuning_progress import TuningProgress
 from services.contracts.market import Symbol
 from services.kit.bar_parquet import write_parquet
 from services.kit.clock import SystemClock
@@ -18,8 +22,10 @@ from services.trading.marketdata.port import Adjustment, Timeframe
 from services.trading.marketdata.store import BarStore, Series
 from services.trading.tuning.home import FileHome
 from services.trading.tuning.ledger import Kind
+from services.trading.tuning.progress import Progress
 from tests.fakes.clock import FakeClock
-from tests.trading.strategies.bars import random_columns
+from tests.trading.strategies.bars import of_prices, random_columns
+from tests.trading.tuning.market import planted
 
 ROOT = Path(__file__).parents[3]
 STUDY = "sma-cross-MADE"
@@ -78,6 +84,46 @@ def test_the_hold_out_stays_locked_for_a_candidate_that_has_failed(tune: Tune, t
     assert (code, home.ledger.opened(STUDY)) == (0, None)
     assert "stays locked" in out
     home.close()
+
+
+def test_an_edge_is_reported_and_its_hold_out_opened_once(tune: Tune, tmp_path: Path) -> None:
+    close = 1000.0 * np.exp(np.cumsum(planted(3000, 1)))
+    before = np.concatenate(([1000.0], close[:-1]))
+    high, low = np.maximum(before, close) * 1.001, np.minimum(before, close) * 0.999
+    write_parquet(tmp_path / "EDGE.parquet", of_prices(before, high, low, close))
+    given = ("--symbols", "EDGE", "--within", "slow=5:60", "--within", "fast=2:30", "--trials", "40")
+    source = str(tmp_path / "EDGE.parquet")
+    _, locked, _ = tune(*given, source=source)
+    code, out, _ = tune(*given, "--resume", "--open-hold-out", source=source)
+    _, again, _ = tune(*given[:-1], "90", "--resume", source=source)
+    assert "--resume --open-hold-out looks at it, once" in locked
+    assert code == 0
+    assert "edge: every test is passed" in out
+    assert "Sharpe ratio on the hold-out" in out
+    # What follows makes no trials any more, and says the same.
+    assert "trials" not in again
+    assert again.splitlines() == out.splitlines()[-len(again.splitlines()) :]
+
+
+def test_a_terminal_sees_one_line_that_changes() -> None:
+    written = StringIO()
+    told = Progress(
+        study="made",
+        done=40,
+        wanted=100,
+        neighbours=0,
+        pruned=3,
+        repeats=0,
+        best_score=1.234,
+        best_setting={"fast": 5},
+        elapsed_seconds=10.0,
+        trials_per_second=4.0,
+        remaining_seconds=75.0,
+    )
+    with TuningProgress(Console(file=written, force_terminal=True, width=200, highlight=False)) as shown:
+        shown.show(told)
+    line = "40 of 100 trials, 4.0 a second, best Sharpe ratio out of sample 1.23, 3 given up early, 1 min 15 s left"
+    assert written.getvalue().splitlines()[-1].endswith(line)
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,13 @@ def test_a_small_space_that_neighbours_have_been_taken_of_is_tried_out_too(home:
     assert len(trials_of(home)) == len(SMALL_SPACE.grid())
 
 
+def test_a_small_space_is_tried_out_in_batches_without_asking_twice(home: FileHome) -> None:
+    about = subject(noise(800, 1), space=SMALL_SPACE)
+    with open_study(home, "made", about, PLAN, resume=False, clock=FakeClock()) as study:
+        progress = study.run(500, batch=4)
+    assert (progress.done, progress.repeats) == (len(SMALL_SPACE.grid()), 0)
+
+
 def test_neighbours_of_the_best_are_tried_and_counted(home: FileHome) -> None:
     progress = run(home, subject(noise(800, 1)), 30)
     kinds = [trial.kind for trial in trials_of(home)]
@@ -277,6 +284,11 @@ def test_too_little_data_for_the_folds_is_refused_in_words(home: FileHome) -> No
 def test_giving_up_after_no_possible_fold_is_refused(home: FileHome, prune_after: int) -> None:
     with pytest.raises(SplitError, match="given up after 1 to 7"):
         run(home, subject(noise(800, 1)), 5, plan=Plan(prune_after=prune_after))
+
+
+def test_a_hold_out_of_a_few_bars_is_refused(home: FileHome) -> None:
+    with pytest.raises(SplitError, match=r"8 bars kept back show nothing: keep at least 20, or none"):
+        run(home, subject(noise(800, 1)), 5, plan=Plan(hold_out=0.01))
 
 
 def test_an_evaluation_without_a_return_for_each_bar_is_refused(home: FileHome) -> None:
