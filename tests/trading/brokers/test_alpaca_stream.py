@@ -3,7 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from services.kit.clock import SystemClock
 from services.kit.ids import SystemRandomness
 from services.trading.brokers.alpaca import AlpacaBroker
 from services.trading.brokers.alpaca_stream import TradeUpdates
+from services.trading.brokers.port import Told
 from services.trading.wire.sockets import StreamPatience
 from tests.fakes.listener import RecordingListener
 from tests.trading.brokers.papers import broker_at, new_keys, order_document
@@ -108,6 +110,40 @@ def test_a_fill_is_told_with_its_execution_and_what_the_order_has_by_then() -> N
     assert (fill.execution_id, fill.quantity, fill.price, fill.cumulative) == (
         "exec-1", Decimal(4), Decimal("100.005"), Decimal(4),
     )  # fmt: skip
+
+
+def test_what_comes_while_frames_are_being_handled_is_told_together() -> None:
+    listener = RecordingListener()
+    sent = threading.Event()
+    told: list[int] = []
+
+    def updates(news: Sequence[Told]) -> None:
+        told.append(len(news))
+        sent.wait(5)
+
+    listener.updates = updates  # type: ignore[method-assign]
+
+    async def test(_broker: AlpacaBroker) -> None:
+        await asyncio.to_thread(listener.wait_for, lambda _: sum(told) == 5)
+
+    async def play(connection: ServerConnection) -> None:
+        await connection.send(json.dumps(LISTENING))
+        await connection.send(frame())
+        await asyncio.to_thread(listener.wait_for, lambda _: bool(told))
+        for _ in range(4):
+            await connection.send(frame())
+        await (await connection.ping())  # its answer comes after all of them were read
+        sent.set()
+        await connection.wait_closed()
+
+    asyncio.run(listening(Venue(play), listener, test))
+    assert told == [1, 4]
+
+
+def test_what_cannot_be_taken_in_together_is_told_one_by_one() -> None:
+    listener = RecordingListener()
+    run(Venue(says(frame(), "}{ no JSON", frame())), listener, lambda heard: len(heard.updates) == 2)
+    assert sorted(listener.told) == ["connected", *["frame"] * 4, "unreadable", *["update"] * 2]
 
 
 def test_a_refused_cancel_is_told_as_the_reason() -> None:

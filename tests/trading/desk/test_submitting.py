@@ -9,6 +9,7 @@ from services.contracts.market import Side
 from services.contracts.orders import DenyReason, OrderStatus
 from services.contracts.trading import FailedOver, OrderDenied, OrderSubmitting
 from services.kit.database import Database
+from services.kit.database_errors import DatabaseError
 from services.trading.brokers.port import NotSent, OutcomeUnknown, Rejected
 from services.trading.desk.errors import NotOwnerError
 from tests.auth.support import CrashError
@@ -255,3 +256,53 @@ def test_a_process_whose_lease_ran_out_sends_nothing(house: DeskHouse) -> None:
 
     assert placed.orders == () or placed.orders[0].status is OrderStatus.NOT_SENT
     assert not house.alpha.submitted
+
+
+def test_the_wish_is_on_the_disk_before_the_venue_hears_of_it(house: DeskHouse) -> None:
+    seen: list[int] = []
+    before = house.facts.syncs
+    house.alpha.before_submit = lambda *_: seen.append(house.facts.syncs - before)
+
+    house.desk.submit(house.intent())
+
+    assert seen == [1]
+
+
+def test_a_wish_that_the_disk_does_not_take_is_not_sent_and_reserves_nothing(house: DeskHouse) -> None:
+    def fail() -> None:
+        raise DatabaseError("the disk failed")
+
+    house.facts.sync = fail  # type: ignore[method-assign]
+    intent = house.intent()
+
+    with pytest.raises(DatabaseError):
+        house.desk.submit(intent)
+
+    assert [order.status for order in house.book.of_intent(intent.intent_id)] == [OrderStatus.NOT_SENT]
+    assert (house.alpha.submitted, house.beta.submitted, house.desk.unended()) == ([], [], ())
+
+
+def test_callers_wait_for_the_disk_together_and_never_pass_a_limit_together(database: Database) -> None:
+    most, callers = 3, 8
+    house = DeskHouse(database, limits=WIDE.model_copy(update={"open_orders": most})).start()
+    sync, together = house.facts.sync, threading.Barrier(most)
+
+    def sync_together() -> None:
+        together.wait(timeout=10)  # as many as the limit lets pass are here at once: none holds the lock
+        sync()
+
+    house.facts.sync = sync_together  # type: ignore[method-assign]
+    denials: list[DenyReason | None] = []
+
+    def submit(number: int) -> None:
+        placed = house.desk.submit(house.intent(leg=f"leg-{number}"))
+        denials.append(placed.denial.reason if placed.denial else None)
+
+    threads = [threading.Thread(target=submit, args=(number,)) for number in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(map(str, denials)) == sorted(["None"] * most + [str(DenyReason.OPEN_ORDERS)] * (callers - most))
+    assert len(house.alpha.submitted) + len(house.beta.submitted) == most

@@ -540,3 +540,14 @@ def test_an_update_of_an_order_at_another_venue_of_ours_is_not_mixed_up(house: H
     order = house.opened(venue=BETA)
     house.book.update(ALPHA, Update(order=house.says(order, S.FILLED, 10), fill=None), "{}")
     assert (house.now(order).status, house.incidents()) == (S.OPEN, ["orphan"])
+
+
+def test_news_for_an_order_that_another_commit_has_changed_since_is_worked_into_it_as_it_is_now(house: House) -> None:
+    order = house.opened()
+    elsewhere = house.another_book()
+    elsewhere.recover()
+    told = house.says(order, OrderStatus.PARTIAL, 4)
+    elsewhere.update(ALPHA, Update(order=told, fill=venue_fill(told, 4, 4)), "first")
+    assert house.book.working.get(order.client_order_id) == order  # it has not heard of that
+    after = house.fills(order, 6, 10)
+    assert (after.filled, after.status, house.position()) == (Decimal(10), OrderStatus.FILLED, Decimal(10))

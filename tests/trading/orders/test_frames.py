@@ -1,20 +1,22 @@
 """Raw frames are kept as they came; none stops the next one."""
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from services.contracts.orders import ClientOrderId, DenyReason, OrderStatus, VenueOrderId
 from services.contracts.trading import OrderIncident
 from services.kit.database import Database
-from services.trading.brokers.port import Update
+from services.trading.brokers.port import Told, Update
 from services.trading.orders.book import OrderBook
 from services.trading.orders.frames import Retention
 from services.trading.portfolio import store as portfolio
 from tests.fakes.clock import FakeClock
-from tests.trading.orders.support import ALPHA, BETA, House, held, intent
+from tests.trading.orders.support import ALPHA, BETA, House, held, intent, later, venue_fill
 
 S = OrderStatus
 
@@ -79,6 +81,46 @@ def test_a_handler_that_fails_quarantines_its_frame_and_the_next_one_is_handled(
         1,
         True,
     )
+
+
+def test_frames_that_wait_are_kept_and_worked_in_by_one_commit(house: House) -> None:
+    order = house.begun()
+    opened, filled = house.says(order), house.says(order, S.FILLED, 10)
+    told = [
+        Told("new", Update(order=opened, fill=None)),
+        Told("about the stream", None),
+        Told("fill", Update(order=filled, fill=venue_fill(filled, 10, 10))),
+    ]
+    commits = house.facts.commits
+    house.book.updates(ALPHA, told, nullcontext)
+    history = house.book.history(order.client_order_id)
+    assert (house.facts.commits - commits, history.order.status, house.position()) == (1, S.FILLED, 10)
+    assert ([frame.raw for frame in history.frames], house.rows("raw_frames")) == (["new", "fill"], 3)
+    assert [transition.now for transition in history.transitions] == [S.SUBMITTING, S.OPEN, S.FILLED]
+
+
+def test_frames_of_which_one_fails_are_not_taken_in_at_all(house: House) -> None:
+    order = house.opened()
+    filled = house.says(order, S.FILLED, 10)
+    fill = Update(order=filled, fill=venue_fill(filled, 10, 10))
+    broken = Update(order=replace(filled, client_order_id=ClientOrderId("x"), parent=order.venue_order_id), fill=None)
+    broken = replace(broken, order=replace(broken.order, venue_order_id=VenueOrderId("v-9"), quantity=Decimal(-1)))
+    with pytest.raises(ValueError, match="quantity"):
+        house.book.updates(ALPHA, [Told("fill", fill), Told("broken", broken)], nullcontext)
+    assert (house.now(order).status, house.position(), house.rows("raw_frames")) == (S.OPEN, 0, 0)
+    assert house.book.working.get(order.client_order_id) == house.now(order)
+    house.streams(filled, fill.fill)
+    assert (house.now(order).status, house.position()) == (S.FILLED, 10)
+
+
+def test_news_that_only_says_how_recent_it_is_writes_nothing_and_still_outdates_what_is_older(house: House) -> None:
+    order = house.opened()
+    before = house.now(order)
+    recent = later(house.says(order), 5)
+    house.book.updates(ALPHA, [Told("new", Update(order=recent, fill=None))], nullcontext)
+    assert house.now(order) == before
+    house.streams(later(house.says(order, S.PENDING_CANCEL), 1))  # overtaken by the one before
+    assert house.now(order).status is S.OPEN
 
 
 def test_frames_are_kept_for_a_time_and_quarantined_ones_for_longer(house: House) -> None:
