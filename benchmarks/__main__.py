@@ -3,9 +3,10 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import bus, desk, logs, orders, requests, store, venue, verdict
+from benchmarks import backtest, bus, desk, logs, orders, requests, store, venue, verdict
 
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
+    "backtest": backtest.run,
     "logs": logs.run,
     "requests": requests.run,
     "store": store.run,

@@ -1,0 +1,184 @@
+"""The fast backtest beside a loop written by hand for the same rules, and beside vectorbt if there is a Python with it.
+
+Name that Python in VECTORBT_PYTHON; it needs `pip install vectorbt`, in an environment of its own.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import backtest_hand
+from benchmarks.harness import interleaved, markdown_table, median_ratio
+from services.contracts.columns import Columns, Floats
+from services.contracts.market import Symbol
+from services.matching.costs import Costs
+from services.trading.backtest.config import BacktestConfig, Sizing
+from services.trading.backtest.fast import Bench, prepare, run_many
+from services.trading.backtest.result import BacktestResult
+from services.trading.strategies.parameters import Params
+from services.trading.strategies.protocol import Decisions
+from services.trading.strategies.registry import find
+
+A = Symbol("A")
+STRATEGY = find("sma-cross")
+CONFIG = BacktestConfig(
+    capital=Decimal(1_000_000),
+    costs=Costs(slippage_bps=Decimal(2), fee_per_share=Decimal("0.005"), fee_minimum=Decimal(1)),
+    sizing=Sizing.SHARES,
+    shares=100,
+)
+EXITS = {"stop": 0.05, "target": 0.1}
+_OTHER = Path(__file__).with_name("backtest_vectorbt.py")
+
+
+@dataclass(frozen=True)
+class Work:
+    """Settings over the same bars, with the decisions made before the clock starts."""
+
+    bench: Bench
+    settings: list[Params]
+    decided: list[Decisions]
+
+    @property
+    def bars(self) -> Columns:
+        return self.bench.panel[A]
+
+
+def run(quick: bool) -> str:  # noqa: FBT001 -- what every benchmark takes
+    """Measure and return the tables."""
+    rounds = 3 if quick else 15
+    one = _work(1_000_000, [STRATEGY.space.check(EXITS)])
+    pairs = [(fast, slow) for fast in range(5, 25, 2) for slow in range(30, 130, 10)]
+    many = _work(100_000, [STRATEGY.space.check({**EXITS, "fast": fast, "slow": slow}) for fast, slow in pairs])
+    return "\n\n".join(
+        (
+            _table(f"1 setting over 1,000,000 bars ({_check(one):,} fills)", one, rounds),
+            _table(f"{len(pairs)} settings over 100,000 bars ({_check(many):,} fills)", many, rounds),
+            _whole(many),
+        )
+    )
+
+
+def _work(length: int, settings: list[Params]) -> Work:
+    bench = prepare({A: _bars(length)})
+    return Work(bench, settings, [STRATEGY.decide(bench.panel, each)[A] for each in settings])
+
+
+def _bars(length: int) -> Columns:
+    random = np.random.default_rng(1)
+    close = np.maximum(100.0 + np.cumsum(random.normal(0.0, 0.05, length)), 5.0)
+    opened = np.concatenate(([100.0], close[:-1])) + random.normal(0.0, 0.02, length)
+    high = np.maximum(opened, close) + np.abs(random.normal(0.0, 0.03, length))
+    low = np.minimum(opened, close) - np.abs(random.normal(0.0, 0.03, length))
+    prices = [np.round(each, 2) for each in (opened, high, low, close)]
+    minutes = np.arange(length, dtype=np.int64) * 60 * 10**9
+    return Columns(minutes, *prices, volume=np.full(length, 1e6))
+
+
+def _ours(work: Work) -> list[BacktestResult]:
+    settings = zip(work.settings, work.decided, strict=True)
+    return [work.bench.replay(STRATEGY, params, CONFIG, {A: decided}) for params, decided in settings]
+
+
+def _by_hand(work: Work) -> list[tuple[Floats, Floats]]:
+    bars = work.bars
+    return [
+        backtest_hand.loop(
+            bars.open, bars.high, bars.low, bars.close, each.target, each.stop_loss, each.take_profit, 1e6
+        )
+        for each in work.decided
+    ]
+
+
+def _check(work: Work) -> int:
+    """Both do the same work, and have compiled what they need; returns the number of fills."""
+    fills = 0
+    for ours, (equity, theirs) in zip(_ours(work), _by_hand(work), strict=True):
+        assert np.array_equal(ours.fills[:, [0, 2]], theirs[:, [0, 1]].astype(np.int64))
+        assert np.abs(ours.equity - equity).max() < 0.01
+        fills += len(theirs)
+    return fills
+
+
+def _table(title: str, work: Work, rounds: int) -> str:
+    def seconds(action: object) -> float:
+        before = time.perf_counter()
+        action(work)  # type: ignore[operator] # one of the two below
+        return time.perf_counter() - before
+
+    found = interleaved({"ours": lambda: seconds(_ours), "by hand": lambda: seconds(_by_hand)}, rounds)
+    bars = len(work.bars) * len(work.settings)
+    rows = [
+        [name, f"{statistics.median(each) * 1e3:.1f}", f"{bars / statistics.median(each) / 1e6:.0f}", f"{ratio:.2f}"]
+        for name, each, ratio in (
+            ("ours", found["ours"], 1.0),
+            ("a loop written by hand", found["by hand"], median_ratio(found["by hand"], found["ours"])),
+        )
+    ]
+    note = ""
+    if os.environ.get("VECTORBT_PYTHON"):
+        _, median, memory, fills = _by_vectorbt(work, max(2, rounds // 5))
+        ours = statistics.median(found["ours"])
+        rows.append(
+            [
+                f"vectorbt ({fills:,.0f} fills)",
+                f"{median * 1e3:.1f}",
+                f"{bars / median / 1e6:.0f}",
+                f"{median / ours:.2f}",
+            ]
+        )
+        note = f"\n\nvectorbt took up to {memory:,.0f} MiB; it compares stops by rules of its own."
+    else:
+        note = "\n\nWithout vectorbt: VECTORBT_PYTHON names no Python that has it."
+    head = [title, "ms", "million bars a second", "time, ours = 1"]
+    return markdown_table(head, rows) + note
+
+
+def _by_vectorbt(work: Work, rounds: int) -> tuple[float, ...]:
+    bars = work.bars
+    targets = np.stack([each.target for each in work.decided], axis=1)
+    late = np.vstack((np.full((1, targets.shape[1]), np.nan), targets[:-1]))  # done at the next open
+    column = {name: getattr(bars, name)[:, None] for name in ("open", "high", "low", "close")}
+    close = np.ascontiguousarray(np.broadcast_to(column.pop("close"), late.shape))
+    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
+        np.savez(file, close=close, entries=late == 1.0, exits=late == 0.0, **column)
+        file.flush()
+        command = [os.environ["VECTORBT_PYTHON"], "-P", str(_OTHER), file.name, str(rounds)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- the user's own
+    return tuple(float(each) for each in done.stdout.split())
+
+
+def _nothing(result: BacktestResult) -> float:
+    return float(result.equity[-1])
+
+
+def _whole(work: Work) -> str:
+    """With everything: checking bars, deciding, trading; in a process of its own, for its memory."""
+    before = time.perf_counter()
+    run_many(STRATEGY, work.bench.panel, work.settings, CONFIG, _nothing, workers=1)
+    seconds = time.perf_counter() - before
+    command = [sys.executable, "-m", "benchmarks.backtest", str(len(work.bars))]
+    memory = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 -- ours
+    return markdown_table(
+        [f"{len(work.settings)} settings over {len(work.bars):,} bars, decisions included", ""],
+        [["seconds in one process", f"{seconds:.2f}"], ["most memory of a process that does it, MiB", memory]],
+    )
+
+
+def _memory(length: int) -> None:
+    settings = [STRATEGY.space.check({**EXITS, "fast": fast, "slow": 50 + fast}) for fast in range(5, 30)] * 4
+    run_many(STRATEGY, {A: _bars(length)}, settings, CONFIG, _nothing, workers=1)
+    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}")
+
+
+if __name__ == "__main__":
+    _memory(int(sys.argv[1]))

@@ -1,0 +1,46 @@
+"""The same work by vectorbt: run by a Python that has it, over arrays in a file; prints one line of figures.
+
+`python backtest_vectorbt.py FILE.npz ROUNDS`: seconds of the first run (which compiles), the median of the others, the
+most memory in MiB, and the number of fills.
+"""
+
+import resource
+import statistics
+import sys
+import time
+
+import numpy as np
+import vectorbt  # only in an environment of its own: its licence does not go with ours
+
+
+def main() -> None:
+    """Measure."""
+    data = np.load(sys.argv[1])
+    seconds = []
+    fills = 0
+    for _ in range(int(sys.argv[2]) + 1):
+        before = time.perf_counter()
+        portfolio = vectorbt.Portfolio.from_signals(
+            data["close"],
+            data["entries"],
+            data["exits"],
+            price=data["open"],
+            open=data["open"],
+            high=data["high"],
+            low=data["low"],
+            size=100.0,
+            init_cash=1e6,
+            slippage=0.0002,
+            fixed_fees=1.0,
+            sl_stop=0.05,
+            tp_stop=0.1,
+        )
+        portfolio.value()
+        fills = len(portfolio.orders.values)
+        seconds.append(time.perf_counter() - before)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(seconds[0], statistics.median(seconds[1:]), memory, fills)
+
+
+if __name__ == "__main__":
+    main()
