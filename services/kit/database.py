@@ -1,7 +1,7 @@
 """A service's database: SQLite in a file of its own, or Postgres in a schema of its own, by URL."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
@@ -46,6 +46,7 @@ class Database:
         self._versions = tuple(versions)
         self._busy_timeout_seconds = busy_timeout_seconds
         self._turns = Turns()
+        self._kept: Connection | None = None
         self._shared_sync = SharedSync(self._sync_now)
         if self._url.get_backend_name() == "sqlite":
             self._writing = sqlite_engines.writing_engine(self._url, busy_timeout_seconds)
@@ -85,13 +86,15 @@ class Database:
         Raises:
             DatabaseError: The database is locked, full or away. Errors of a statement come as SQLAlchemy raises them.
         """
-        with self._turn(), self._in_plain_words(), self._writing.connect() as connection:
-            if self.dialect == "sqlite":
-                connection.execution_options(**{sqlite_engines.DURABLE: durable})
-            with connection.begin():
-                if self.dialect == "postgresql":
-                    connection.execute(text(f"SET LOCAL synchronous_commit TO {'on' if durable else 'off'}"))
-                yield connection
+        if self.dialect == "sqlite":
+            with self._turn(), self._in_plain_words(), self._kept_connection() as connection:
+                connection.info[sqlite_engines.DURABLE] = durable
+                with connection.begin():
+                    yield connection
+            return
+        with self._in_plain_words(), self._writing.connect() as connection, connection.begin():
+            connection.exec_driver_sql(f"SET LOCAL synchronous_commit TO {'on' if durable else 'off'}")
+            yield connection
 
     def sync(self) -> None:
         """Return when all that was committed before this call would survive a power cut.
@@ -124,7 +127,10 @@ class Database:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
-        """Give all connections back. A later call opens new ones."""
+        """Give all connections back, once whoever writes has ended. A later call opens new ones."""
+        if self.dialect == "sqlite":
+            with suppress(DatabaseError), self._turn():
+                self._give_up_kept()
         self._reading.dispose()
         self._writing.dispose()
 
@@ -145,11 +151,27 @@ class Database:
             ) from error
 
     @contextmanager
+    def _kept_connection(self) -> Iterator[Connection]:
+        """The one connection that writes to SQLite: taking it out of a pool and back costs as much as a small write.
+
+        Whoever has the turn has it. It is given up when anything goes wrong with it.
+        """
+        connection = self._kept or self._writing.connect()
+        self._kept = None
+        with ExitStack() as unless_well:
+            unless_well.callback(connection.close)
+            yield connection
+            unless_well.pop_all()
+        self._kept = connection
+
+    def _give_up_kept(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    @contextmanager
     def _turn(self) -> Iterator[None]:
         """SQLite has one writer at a time: the threads of this process queue up for it."""
-        if self.dialect != "sqlite":
-            yield
-            return
         with ExitStack() as held:
             try:
                 held.enter_context(self._turns.turn(timeout_seconds=self._busy_timeout_seconds))

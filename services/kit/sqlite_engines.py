@@ -2,7 +2,6 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -69,17 +68,13 @@ def _make_private(path: Path) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    wanted = "FULL" if _option(connection, DURABLE) else "NORMAL"
+    wanted = "FULL" if connection.info.get(DURABLE) else "NORMAL"
     # SQLite refuses to change this inside a transaction, so it is set just before.
     if connection.info.get(_SYNCHRONOUS, "NORMAL") != wanted:
-        connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
+        run_text(connection, f"PRAGMA synchronous = {wanted}", {})
         connection.info[_SYNCHRONOUS] = wanted
     run_text(connection, "BEGIN IMMEDIATE", {})
 
 
 def _begin_deferred(connection: Connection) -> None:
     run_text(connection, "BEGIN", {})
-
-
-def _option(connection: Connection, name: str) -> Any:  # noqa: ANN401 -- SQLAlchemy types options so
-    return connection.get_execution_options().get(name)

@@ -87,6 +87,8 @@ class Draft:
     def become(self, **changes: Any) -> None:  # noqa: ANN401 -- fields of Order
         """Change the order; when that changes its status, it is a transition."""
         before = self.order
+        if all(getattr(before, name) == value for name, value in changes.items()):
+            return
         after = replace(before, **changes)
         if after.status is not before.status:
             after = replace(after, sequence=before.sequence + 1, changed_at=self.at, unknown_since=self._unknown(after))

@@ -57,6 +57,8 @@ class Ledger:
     @property
     def filled(self) -> Decimal:
         """Shares that are covered."""
+        if not self.entries:
+            return _NOTHING
         return sum((entry.quantity for entry in self.entries), _NOTHING)
 
     @property

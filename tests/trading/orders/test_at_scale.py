@@ -47,7 +47,7 @@ def _end(database: Database) -> None:
 
 
 @pytest.fixture
-def statements() -> Iterator[list[tuple[str, Any]]]:
+def statements(full: House) -> Iterator[list[tuple[str, Any]]]:
     """Every statement that SQLite runs, its parameters written into it."""
     seen: list[tuple[str, Any]] = []
     traced: list[sqlite3.Connection] = []
@@ -56,6 +56,7 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
         traced.append(connection)
         connection.set_trace_callback(lambda statement: seen.append((statement, ())))
 
+    full.database.close()  # so that every connection is a new one
     event.listen(Pool, "checkout", trace)
     yield seen
     event.remove(Pool, "checkout", trace)
