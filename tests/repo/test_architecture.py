@@ -23,7 +23,7 @@ ROOMS = {
 }
 LONGEST_MODULE = 300  # source lines without blanks and comments; beyond it a module is two
 REASONED_LONGER: dict[str, str] = {
-    "services/trading/backtest/kernel.py": "numba renews compiled code by the file of the function that is called alone",
+    "services/trading/backtest/kernel.py": "numba renews compiled code by the file of the outermost function alone",
     "telemetry/catalogue.py": "one table of plain data that everything else reads",
 }
 
