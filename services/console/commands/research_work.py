@@ -7,7 +7,7 @@ from typing import Final
 from rich.text import Text
 
 from services.console.commands.context import Operator
-from services.console.commands.render import columns
+from services.console.commands.render import Cell, columns
 from services.console.commands.research_options import Trial
 from services.console.commands.tuning_bars import WrongOptionError, panel_of
 from services.console.commands.tuning_options import Market
@@ -75,8 +75,10 @@ class BacktestWork:
         period = f"{result.moment(0):%Y-%m-%d} to {result.moment(-1):%Y-%m-%d}"
         out.print(Text(f"{result.strategy} on {names}: {len(result.time_ns):,} bars, {period}", "bold"), soft_wrap=True)
         setting = ", ".join(f"{name}={value}" for name, value in result.params.items())
-        under = [["setting", setting], *([name, text] for name, text in conditions(result.config))]
-        measured = [[each.name, each.value, (each.meaning, "dim")] for each in told(measures_of(result))]
+        under: list[list[Cell]] = [["setting", setting], *([name, text] for name, text in conditions(result.config))]
+        measured: list[list[Cell]] = [
+            [each.name, each.value, (each.meaning, "dim")] for each in told(measures_of(result))
+        ]
         out.print(columns(under), Text(), columns(measured), sep="\n", soft_wrap=True)
         out.print(Text(LIMITS[0], "dim"), soft_wrap=True)
 
