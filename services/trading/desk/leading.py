@@ -8,6 +8,7 @@ venue before anything new goes out.
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from services.contracts.orders import TradingState
@@ -19,7 +20,7 @@ from services.trading.desk.money import Money
 from services.trading.desk.owner import LEASE_LIFE, Owner
 from services.trading.desk.sent import SentLog
 from services.trading.desk.state import StateKeeper
-from services.trading.orders.book import OrderBook, Wanted
+from services.trading.orders.book import OrderBook
 from services.trading.risk.limits import Limits
 
 _TICK_SECONDS: Final = 1.0
@@ -110,8 +111,8 @@ class Leader:
             _log.warning(
                 "%d orders were being submitted when the last process ended; the venues are asked", len(recovered)
             )
-        newest = self._book.listing(Wanted(limit=max(1, self._limits.orders_in_window)))
-        self._sent.seed([order.submitted_at for order in newest])
+        window = timedelta(seconds=self._limits.rate_window_seconds)
+        self._sent.seed(self._book.begun_after(self._clock.now() - window))
         unfinished = self._kill_switch.left_unfinished()
         self.turn = turn
         if unfinished:

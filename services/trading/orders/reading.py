@@ -1,5 +1,7 @@
 """Reading the book of orders: nothing here changes anything."""
 
+from datetime import datetime
+
 from services.contracts.orders import ClientOrderId, IntentId, OrderIntent
 from services.trading.orders import store
 from services.trading.orders.errors import OrderNotFoundError
@@ -38,6 +40,11 @@ class BookReader:
         """The orders of an intent by their route, legs and replacements included; empty when there is none."""
         with self._database.reading() as connection:
             return store.of_intent(connection, intent_id) if store.knows(connection, intent_id) else []
+
+    def begun_after(self, moment: datetime) -> list[datetime]:
+        """When orders were begun after a moment, oldest first."""
+        with self._database.reading() as connection:
+            return store.submitted_after(connection, moment)
 
     def listing(self, wanted: Wanted) -> list[Order]:
         """Orders, the newest first."""
