@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from alpaca.trading.client import TradingClient
+from sqlalchemy import func, insert, select, update
 
 import services.trading.migrations.versions
 from benchmarks.harness import python_child
@@ -40,6 +41,7 @@ from services.trading.instruments import TABLE
 from services.trading.marketdata.latest import Mark
 from services.trading.meter import declare_venues
 from services.trading.orders.book import OrderBook
+from services.trading.orders.tables import INTENTS, ORDERS
 from services.trading.portfolio import store as portfolio
 from services.trading.risk.limits import Limits, digest
 from telemetry.emit.options import TelemetryOptions
@@ -159,6 +161,22 @@ class DeskHouse:
                 leases=LeaseKeeper(auth, {ALPHA: account}, clock),
             )
         )
+
+    def store_ended(self, at_least: int) -> int:
+        """Multiply the orders that there are, which have all ended, under other names; returns how many there are."""
+        columns = {"client_order_id", "intent_id", "venue_order_id"}
+        with self.database.transaction() as connection:
+            connection.execute(update(ORDERS).values(submitted_at_us=1))  # long ago
+            count = connection.execute(select(func.count()).select_from(ORDERS)).scalar_one()
+            for doubling in range(at_least.bit_length()):
+                if count >= at_least:
+                    break
+                for table in (ORDERS, INTENTS):
+                    names = [column.name for column in table.columns]
+                    values = [column + f"-{doubling}" if column.name in columns else column for column in table.columns]
+                    connection.execute(insert(table).from_select(names, select(*values)))
+                count *= 2
+        return count
 
     @contextmanager
     def running(self) -> Iterator[Desk]:
