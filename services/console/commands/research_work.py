@@ -75,7 +75,8 @@ class BacktestWork:
         period = f"{result.moment(0):%Y-%m-%d} to {result.moment(-1):%Y-%m-%d}"
         out.print(Text(f"{result.strategy} on {names}: {len(result.time_ns):,} bars, {period}", "bold"), soft_wrap=True)
         setting = ", ".join(f"{name}={value}" for name, value in result.params.items())
-        under: list[list[Cell]] = [["setting", setting], *([name, text] for name, text in conditions(result.config))]
+        under: list[list[Cell]] = [["setting", setting]]
+        under.extend([name, text] for name, text in conditions(result.config))
         measured: list[list[Cell]] = [
             [each.name, each.value, (each.meaning, "dim")] for each in told(measures_of(result))
         ]
