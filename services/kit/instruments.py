@@ -114,11 +114,13 @@ class Instruments:
 
     def __init__(self, table: Sequence[Instrument], *, stated: Iterable[type[Event]] = ()) -> None:
         self._rows: dict[str, Instrument] = {}
+        self._named: dict[str, tuple[str, ...]] = {}  # the fields that a row's line and labels are made of
         for row in table:
             if row.event.event_type in self._rows:
                 raise InstrumentError(f"{row.event.event_type} has two rows in the table of instruments. Keep one.")
             _check(row)
             self._rows[row.event.event_type] = row
+            self._named[row.event.event_type] = tuple(sorted(_in_words(row)))
         self.require(stated)
 
     @property
@@ -149,7 +151,7 @@ class Instruments:
         """
         self.require((type(event),))
         row = self._rows[event.event_type]
-        values = {name: _as_text(getattr(event, name)) for name in type(event).model_fields}
+        values = {name: _as_text(getattr(event, name)) for name in self._named[event.event_type]}
         measures = (*row.counters, *row.gauges, *row.histograms)
         return Statement(
             level=_LEVELS[row.level],
@@ -197,14 +199,19 @@ def _as_number(value: object) -> float:
     raise InstrumentError(f"{type(value).__name__} is no number, time or duration, so no metric can take it.")
 
 
+def _in_words(row: Instrument) -> set[str]:
+    """The event's fields that are told as text."""
+    told = {name for _, name, _, _ in string.Formatter().parse(row.message) if name is not None}
+    labels = {name for each in (*row.counters, *row.gauges, *row.histograms) for name in each.labels.values()}
+    return told | set(row.fields) | labels
+
+
 def _check(row: Instrument) -> None:
     known = set(row.event.model_fields)
-    wanted = {name for _, name, _, _ in string.Formatter().parse(row.message) if name is not None}
-    wanted.update(row.fields)
+    wanted = _in_words(row)
     for kind, measures in ((Kind.COUNTER, row.counters), (Kind.GAUGE, row.gauges), (Kind.HISTOGRAM, row.histograms)):
         for measure in measures:
             _check_measure(row, measure, kind)
-            wanted.update(measure.labels.values())
             if isinstance(measure.value, str):
                 wanted.add(measure.value)
     unknown = sorted(wanted - known)

@@ -29,6 +29,9 @@ _log = logging.getLogger("services.trading.brokers.alpaca")
 
 _FRAMES_WAITING: Final = 1024
 _TOGETHER: Final = 64
+# News of one order come in twos and threes, and while its submit is being answered: a few milliseconds later they are
+# one piece of work, and hold nobody up. What is not booked yet is reserved.
+_GATHERING_SECONDS: Final = 0.005
 
 
 class TradeUpdates:
@@ -150,9 +153,10 @@ class TradeUpdates:
             await waiting.put(raw)
 
     async def _tell(self, waiting: asyncio.Queue[str], teller: "_Teller") -> None:
-        # What comes while frames are being worked in is worked in together, after them.
         while True:
-            await teller.frames([await waiting.get(), *_taken(waiting)])
+            first = await waiting.get()
+            await asyncio.sleep(_GATHERING_SECONDS)
+            await teller.frames([first, *_taken(waiting)])
 
     async def _ping(self, socket: "_Socket") -> None:
         while True:

@@ -3,7 +3,6 @@
 Fields and statuses: https://docs.alpaca.markets/docs/orders-at-alpaca and the reference of the trading API, version 2.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -123,7 +122,6 @@ def order_of(document: Document, *, parent: VenueOrderId | None = None) -> Venue
         replaces=optional_id_at(document, "replaces"),
         legs=tuple(order_of(leg, parent=venue_order_id) for leg in documents_in(document.get("legs") or [])),
         parent=parent,
-        raw=json.dumps(document, default=str),
     )
 
 

@@ -5,7 +5,7 @@ make sense of it hands on as `OutcomeUnknown` or as an unreadable frame; it neve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
@@ -70,7 +70,6 @@ class VenueOrder:
         replaced_by, replaces: The neighbours in a chain of replacements.
         legs: The dependent orders of a bracket, where the venue tells them.
         parent: The venue's id of the entry that this leg belongs to, where the venue tells it.
-        raw: What the venue sent, as text.
     """
 
     client_order_id: ClientOrderId | None
@@ -91,7 +90,6 @@ class VenueOrder:
     reason: str = ""
     legs: tuple["VenueOrder", ...] = ()
     parent: VenueOrderId | None = None
-    raw: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,12 @@
 """Scenarios 9 to 12: frames that come twice, late, not at all, or as nonsense."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from services.contracts.orders import OrderStatus
 from services.contracts.trading import OrderIncidentKind
+from services.trading.brokers.port import Told
 from tests.trading.conformance.bench import Bench
 from tests.trading.conformance.rig import Spoiled
 
@@ -69,7 +72,7 @@ def test_12_a_frame_that_nobody_understands_is_kept_and_the_next_one_is_handled(
 
 def test_12_a_handler_that_fails_keeps_the_frame_and_the_next_one_is_handled(bench: Bench) -> None:
     listener = bench.made.listeners[bench.rig.adapter.name]
-    handled = listener.update
+    handled, handled_together = listener.update, listener.updates
     failures: list[str] = []
 
     def fails_once(update: object, raw: str) -> None:
@@ -78,7 +81,13 @@ def test_12_a_handler_that_fails_keeps_the_frame_and_the_next_one_is_handled(ben
             raise RuntimeError("a fault of ours")
         handled(update, raw)  # type: ignore[arg-type]  # whatever the adapter hands over
 
+    def fails_with_it(told: Sequence[Told]) -> None:
+        if not failures:
+            raise RuntimeError("a fault of ours")
+        handled_together(told)
+
     listener.update = fails_once  # type: ignore[method-assign]
+    listener.updates = fails_with_it  # type: ignore[method-assign]
     order = bench.place(bench.intent())
 
     bench.wait_for_status(order, OrderStatus.FILLED)
