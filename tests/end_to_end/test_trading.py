@@ -96,7 +96,7 @@ def test_orders_and_venues_are_seen_by_prometheus(ready: Platform) -> None:
     assert {sample["metric"]["venue"] for sample in ready_venues} == {"alpha", "beta"}
 
 
-def test_an_order_without_an_answer_is_unknown_goes_nowhere_else_and_resolves_by_itself(ready: Platform) -> None:
+def test_an_order_whose_answer_is_lost_goes_nowhere_else_and_is_known_by_itself(ready: Platform) -> None:
     fault = {"fault": "drop", "on": ["submit"], "when": "after", "count": 1}
     for venue in ("alpha", "beta"):
         planned = ready.call("POST", f"/venues/{venue}/faults", service="venue", body={"faults": [fault]})
@@ -107,7 +107,8 @@ def test_an_order_without_an_answer_is_unknown_goes_nowhere_else_and_resolves_by
         lambda: text if " filled " in (text := shown(ready, order)) else None, within_seconds=30, what="resolution"
     )
 
-    assert "unknown" in history
+    # Whether the stream tells of it before the lost answer is noticed is chance: either way it is one order.
+    assert "stream" in history or "reconciliation" in history
     assert set(re.findall(r"sl-[0-9a-f]{26}\.\d+", history)) == {order}  # no second route
     for venue in ("alpha", "beta"):
         ready.call("DELETE", f"/venues/{venue}/faults", service="venue")

@@ -65,9 +65,7 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(_LIFE_SECONDS)
+        self._process.communicate(timeout=_LIFE_SECONDS)  # closes both pipes
 
     def begin(self, life: Life) -> int:
         """Begin a life; the number of its process."""
