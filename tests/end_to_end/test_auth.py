@@ -115,7 +115,7 @@ def test_preflight_when_the_account_is_logged_in_then_nothing_blocks(platform: P
     assert "may be traded in paper" in done.stdout
 
 
-def test_preflight_when_nobody_logged_the_account_in_then_it_says_what_to_do(platform: Platform) -> None:
+def test_preflight_when_nobody_logged_the_account_in_then_it_says_what_to_do_and_that_helps(platform: Platform) -> None:
     open_account(platform, broker="alpaca", name="PKTEST", secret="made-up")
     place = ("--base-url", f"{platform.url('venue')}/alpaca")
     account = ("auth", "add", "signed-out", "--broker", "alpaca", "--environment", "paper", *place)
@@ -124,6 +124,9 @@ def test_preflight_when_nobody_logged_the_account_in_then_it_says_what_to_do(pla
     assert done.returncode == 1
     assert "sightline auth login" in done.stdout
     assert "signed-out may not be traded: " in done.stdout
+    well(platform, "auth", "login", "signed-out")
+    # An account that stays as it was would raise an alert two minutes later.
+    assert "may be traded in paper" in well(platform, "preflight", "signed-out")
 
 
 def test_metrics_when_logins_succeeded_then_prometheus_has_counted_them(
