@@ -34,9 +34,9 @@ def shown(platform: Platform, order: str) -> str:
     return platform.run("order", order).stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ready(platform: Platform) -> Platform:
-    """The platform once both paper venues take orders; nobody has typed a key."""
+    """The platform once both paper venues take orders, also after a test that troubled them; nobody typed a key."""
     eventually(lambda: platform.run("trading").returncode == 0, within_seconds=60, what="ready venue")
     return platform
 
@@ -81,7 +81,7 @@ def test_one_trace_leads_from_the_call_to_the_venue(ready: Platform) -> None:
     )
 
     assert [name for name in ("POST /orders", "submit order", "send order") if name not in text] == []
-    assert "goes to alpha" in text
+    assert re.search(r"goes to (alpha|beta): buy 1 MSFT", text)  # whichever is the healthier one by now
 
 
 def test_orders_and_venues_are_seen_by_prometheus(ready: Platform) -> None:
@@ -92,14 +92,20 @@ def test_orders_and_venues_are_seen_by_prometheus(ready: Platform) -> None:
         return bool(found["result"])
 
     eventually(counted, within_seconds=60, what="counted submission")
-    ready_venues = ready.prometheus("query", query="sightline_trading_venue_ready == 1")["result"]
-    assert {sample["metric"]["venue"] for sample in ready_venues} == {"alpha", "beta"}
+
+    def both_ready() -> bool:
+        found = ready.prometheus("query", query="sightline_trading_venue_ready == 1")["result"]
+        return {sample["metric"]["venue"] for sample in found} == {"alpha", "beta"}
+
+    eventually(both_ready, within_seconds=60, what="scrape of two ready venues")
 
 
-def test_an_order_whose_answer_is_lost_goes_nowhere_else_and_is_known_by_itself(ready: Platform) -> None:
-    fault = {"fault": "drop", "on": ["submit"], "when": "after", "count": 1}
+def test_an_order_without_an_answer_is_unknown_goes_nowhere_else_and_resolves_by_itself(ready: Platform) -> None:
+    lost = {"fault": "drop", "on": ["submit"], "when": "after", "count": 1}
+    # Or the stream might tell of the order before its answer is missed.
+    late = {"fault": "delay_frame", "seconds": 3.0, "count": 10}
     for venue in ("alpha", "beta"):
-        planned = ready.call("POST", f"/venues/{venue}/faults", service="venue", body={"faults": [fault]})
+        planned = ready.call("POST", f"/venues/{venue}/faults", service="venue", body={"faults": [lost, late]})
         assert planned.status_code < 300, planned.text
 
     order = order_in(submitted(ready, "buy", "SPY", "2"))
@@ -107,8 +113,7 @@ def test_an_order_whose_answer_is_lost_goes_nowhere_else_and_is_known_by_itself(
         lambda: text if " filled " in (text := shown(ready, order)) else None, within_seconds=30, what="resolution"
     )
 
-    # Whether the stream tells of it before the lost answer is noticed is chance: either way it is one order.
-    assert "stream" in history or "reconciliation" in history
+    assert "unknown" in history
     assert set(re.findall(r"sl-[0-9a-f]{26}\.\d+", history)) == {order}  # no second route
     for venue in ("alpha", "beta"):
         ready.call("DELETE", f"/venues/{venue}/faults", service="venue")
