@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from services.auth.enrolment.reading import read_bytes
 from services.auth.errors import CodeUnavailableError
 from services.auth.secret import Secret
 from services.auth.sms.correlator import SmsCorrelator, SmsMessage
-from services.auth.sms.patterns import standard_patterns
+from services.auth.sms.patterns import BrokerPattern
 from services.auth.tables import VAULT_RECORDS
 from services.auth.totp.clock_offset import ClockWatch
 from services.auth.totp.issuer import CodeIssuer
@@ -31,9 +32,10 @@ SEED = base64.b32encode(b"canary-seed-20-bytes").decode()
 PASSWORD = "canary-password-5501"
 PASSPHRASE = "canary-passphrase-5502"
 STEP_UP = "canary-step-up-5503"
-SMS_CODE = "739155"
+SMS_CODE = "73915564"  # eight digits: six turn up by chance in hexadecimal digests
 NUMBER = "+15555550199"
-URI = f"otpauth://totp/Robinhood:canary-name?secret={SEED}"
+EIGHT_DIGITS = BrokerPattern(Broker.ROBINHOOD, "robinhood", re.compile(r"\b([0-9]{8})\b"))
+URI = f"otpauth://totp/Robinhood:canary-name?secret={SEED}&digits=8"
 
 
 class NoWaiter:
@@ -52,7 +54,7 @@ class Sweep:
         self.codes: list[str] = []
         self.watch = ClockWatch()
         self.issuer = CodeIssuer(house.vault, house.facts, clock, waiter=NoWaiter(), correction=self.watch)
-        self.correlator = SmsCorrelator(standard_patterns(), clock, SystemRandomness())
+        self.correlator = SmsCorrelator([EIGHT_DIGITS], clock, SystemRandomness())
 
     def run(self, flow: Callable[[], object]) -> None:
         """Keep the result's words, or the error's with its whole traceback."""
@@ -62,7 +64,7 @@ class Sweep:
             self.said += [repr(error), str(error), *traceback.format_exception(error)]
 
     def code(self) -> str:
-        code = TotpSeed.from_text(SEED).code(int(self.clock.now().timestamp()) // 30).reveal()
+        code = TotpSeed.from_text(SEED, digits=8).code(int(self.clock.now().timestamp()) // 30).reveal()
         self.codes.append(code)
         return code
 
@@ -89,7 +91,7 @@ class Sweep:
         for bad in (f"{URI}&secret={SEED}", f"{URI}1", URI.replace("totp", "hotp"), f"{SEED}", f"{URI}&digits=99"):
             self.run(lambda bad=bad: read_bytes(bad.encode()))  # type: ignore[misc] # the loop's present value
         (offer,) = read_bytes(URI.encode())
-        self.run(lambda: enrolling.enrol(ACCOUNT, offer, Secret("000000"), actor=OPERATOR))
+        self.run(lambda: enrolling.enrol(ACCOUNT, offer, Secret("00000000"), actor=OPERATOR))
         self.run(lambda: enrolling.enrol(ACCOUNT, offer, Secret(self.code()), actor=OPERATOR))
         self.clock.advance(30)
         self.code()
