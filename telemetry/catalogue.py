@@ -788,6 +788,130 @@ TRADING_DAILY_LOSS_LIMIT = Metric(
     service="trading",
 )
 
+# --- strategies and their bars
+# Both are named in the trading file, so they are few; a start declares them.
+STRATEGY = Label("strategy", None)
+SYMBOL = Label("symbol", None)
+
+TRADING_BARS = Metric(
+    "sightline_trading_bars_total",
+    Kind.COUNTER,
+    "Bars that strategies were given, by whether the stream brought them or the source's past.",
+    (SYMBOL, Label("origin", ("stream", "history"))),
+    service="trading",
+)
+TRADING_DATA_AGE = Metric(
+    "sightline_trading_market_data_age_seconds",
+    Kind.GAUGE,
+    "Time since the end of the symbol's newest bar, while its market is open; 0 while it is closed.",
+    (SYMBOL,),
+    service="trading",
+)
+TRADING_DATA_STALE = Metric(
+    "sightline_trading_market_data_stale",
+    Kind.GAUGE,
+    "1 while the symbol's bars do not come though they should, else 0.",
+    (SYMBOL,),
+    service="trading",
+)
+TRADING_DATA_OUTAGE = Metric(
+    "sightline_trading_market_data_outage_seconds",
+    Kind.HISTOGRAM,
+    "How long a symbol's bars did not come, once they come again.",
+    (),
+    (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0),
+    service="trading",
+)
+TRADING_GAP_BARS = Metric(
+    "sightline_trading_gap_bars_total",
+    Kind.COUNTER,
+    "Bars that the calendar expects and that did not come, and those of them that the source's past had.",
+    (SYMBOL, Label("change", ("found", "filled"))),
+    service="trading",
+)
+TRADING_BAR_GAPS = Metric(
+    "sightline_trading_bar_gaps_total",
+    Kind.COUNTER,
+    "Runs of missing bars that were found, and that were dealt with.",
+    (SYMBOL, Label("change", ("found", "filled"))),
+    service="trading",
+)
+TRADING_SIGNALS = Metric(
+    "sightline_trading_signals_total",
+    Kind.COUNTER,
+    "Signals that were told to the gate, those of them that were denied, and those that were too old to be told.",
+    (STRATEGY, Label("outcome", ("emitted", "expired", "denied"))),
+    service="trading",
+)
+TRADING_SIGNAL_DELAY = Metric(
+    "sightline_trading_signal_delay_seconds",
+    Kind.HISTOGRAM,
+    "Time from the end of a bar to the signal decided at it.",
+    (),
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
+    service="trading",
+)
+TRADING_STRATEGY_STATE = Metric(
+    "sightline_trading_strategy_state",
+    Kind.GAUGE,
+    "1 for what the strategy does at present, else 0.",
+    (STRATEGY, Label("state", ("warming_up", "running", "paused", "stopped"))),
+    service="trading",
+)
+TRADING_STRATEGY_STOPS = Metric(
+    "sightline_trading_strategy_stops_total",
+    Kind.COUNTER,
+    "Times that a strategy was stopped, by why.",
+    (STRATEGY, Label("cause", ("error", "operator", "configuration", "shutdown"))),
+    service="trading",
+)
+TRADING_STRATEGY_BUDGET = Metric(
+    "sightline_trading_strategy_budget_used_ratio",
+    Kind.GAUGE,
+    "Share of the strategy's budget that is held or works; 0 without a budget.",
+    (STRATEGY,),
+    service="trading",
+)
+TRADING_STRATEGY_BUDGET_EXHAUSTED = Metric(
+    "sightline_trading_strategy_budget_exhausted_total",
+    Kind.COUNTER,
+    "Times that a strategy wanted more than its budget.",
+    (STRATEGY,),
+    service="trading",
+)
+TRADING_PARITY_DIVERGENCES = Metric(
+    "sightline_trading_parity_divergences_total",
+    Kind.COUNTER,
+    "Differences between what a strategy did and what the reference backtest does over the same bars.",
+    (STRATEGY,),
+    service="trading",
+)
+
+# --- studies, as their ledger tells
+# A strategy's name in the registry, of which there may be several in the trading file under other names.
+TUNED = Label("kind", None)
+TRADING_STUDY_TRIALS = Metric(
+    "sightline_trading_study_trials_total",
+    Kind.COUNTER,
+    "Settings that studies of this kind of strategy have tried, all studies together.",
+    (TUNED,),
+    service="trading",
+)
+TRADING_STUDY_PROGRESS = Metric(
+    "sightline_trading_study_progress_ratio",
+    Kind.GAUGE,
+    "How much of what it wants to try the latest study of this kind of strategy has tried; 0 before the first.",
+    (TUNED,),
+    service="trading",
+)
+TRADING_STUDIES_FINISHED = Metric(
+    "sightline_trading_studies_finished_total",
+    Kind.COUNTER,
+    "Studies that were judged: their candidate passed every test, or there is no edge.",
+    (TUNED, Label("verdict", ("recommended", "no_edge"))),
+    service="trading",
+)
+
 # --- the paper venue
 PAPER = Label("paper", None)
 VENUE_REQUESTS = Metric(

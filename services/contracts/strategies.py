@@ -33,10 +33,18 @@ class StopCause(StrEnum):
     SHUTDOWN = "shutdown"  # the whole service ends
 
 
+class StudyVerdict(StrEnum):
+    """What a study came to."""
+
+    RECOMMENDED = "recommended"  # its candidate passed every test
+    NO_EDGE = "no_edge"
+
+
 class StrategyStarted(Event):
     """A strategy sees bars from now on. The subject is the strategy.
 
     Attributes:
+        kind: Its name in the registry.
         symbols: What it looks at.
         warm_up_bars: Bars of the past that it was given.
         resumed_from: The last bar that it had decided at before; None at its first start.
@@ -111,13 +119,19 @@ class _Signal(Event):
 
 
 class SignalEmitted(_Signal):
-    """A signal became an intent and goes to the gate."""
+    """A strategy's signal became an intent and is told to the gate.
+
+    Attributes:
+        delay_seconds: From the end of the bar to the signal.
+    """
 
     event_type: ClassVar[str] = "trading.signal_emitted"
 
+    delay_seconds: NonNegativeFloat
+
 
 class SignalExpired(_Signal):
-    """A signal was too old to be sent: its bar came late, or the service was away."""
+    """A signal was too old to be emitted: its bar came late, or the service was away."""
 
     event_type: ClassVar[str] = "trading.signal_expired"
 
@@ -125,7 +139,7 @@ class SignalExpired(_Signal):
 
 
 class SignalDenied(_Signal):
-    """A signal was refused; nothing was sent."""
+    """A signal that was emitted is refused; nothing was sent."""
 
     event_type: ClassVar[str] = "trading.signal_denied"
 
@@ -206,9 +220,9 @@ class StudyFinished(Event):
     """A study's trials are done and judged. The subject is the study.
 
     Attributes:
+        kind: The strategy's name in the registry.
         market: Symbols, timeframe and adjustment that it is about.
         trials: Settings that it tried, neighbours included.
-        recommended: Whether its candidate passed every test; otherwise there is no edge.
         failed: The tests that were not passed.
         deflated_sharpe: A probability; None where it could not be computed.
         duration_seconds: From the first trial to the last.
@@ -216,10 +230,10 @@ class StudyFinished(Event):
 
     event_type: ClassVar[str] = "trading.study_finished"
 
-    strategy: str
+    kind: str
     market: str
     trials: NonNegativeInt
-    recommended: bool
+    verdict: StudyVerdict
     failed: tuple[str, ...]
     deflated_sharpe: float | None
     duration_seconds: NonNegativeFloat

@@ -32,6 +32,7 @@ from services.contracts.trading import (
     TradingStateChanged,
 )
 from services.kit.instruments import Instrument, Measure
+from services.trading.strategy_instruments import STRATEGY_TABLE
 from telemetry.catalogue import (
     TRADING_CIRCUIT_CHANGES,
     TRADING_DENIALS,
@@ -262,4 +263,4 @@ _TRADING: Final = (
     ),
 )
 
-TABLE: Final = (*_ON_THE_WAY, *_WORKING, *_RECONCILING, *_VENUES, *_TRADING)
+TABLE: Final = (*_ON_THE_WAY, *_WORKING, *_RECONCILING, *_VENUES, *_TRADING, *STRATEGY_TABLE)
