@@ -13,6 +13,10 @@ from telemetry.catalogue import (
     TRADING_DATA_STALE,
     TRADING_STRATEGY_BUDGET,
     TRADING_STRATEGY_STATE,
+    TRADING_STUDIES_FINISHED,
+    TRADING_STUDY_PROGRESS,
+    TRADING_STUDY_TRIALS,
+    TUNED,
     Metric,
     emitted_by,
 )
@@ -76,6 +80,13 @@ def declare_strategies(metrics: Metrics, strategies: Iterable[str], symbols: Ite
         for label in metric.labels:
             if label.name in _ENGINE_LABELS and label.values is None:
                 metrics.declare(metric, label.name, names[label.name])
+
+
+def declare_tuned(metrics: Metrics, kinds: Iterable[str]) -> None:
+    """Make the kinds of strategies known to the metrics about studies of them; at start."""
+    names = tuple(kinds)
+    for metric in (TRADING_STUDY_TRIALS, TRADING_STUDY_PROGRESS, TRADING_STUDIES_FINISHED):
+        metrics.declare(metric, TUNED.name, names)
 
 
 class BarMeter:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from services.contracts import trading
+from services.contracts import strategies, trading
 from services.contracts.events import Event
 from services.contracts.market import OrderType, Side, Symbol
 from services.contracts.orders import DenyReason, IntentId, OrderStatus, Source, TradingState, VenueName
+from services.contracts.strategies import StopCause, StrategyState, StudyVerdict
 from services.contracts.trading import (
     CircuitState,
     Drift,
@@ -21,6 +22,7 @@ from services.contracts.trading import (
 from services.kit.instruments import Instruments, Statement
 from services.trading.instruments import TABLE
 from services.trading.meter import declare_venues
+from services.trading.strategy_gauges import declare_strategies, declare_tuned
 from telemetry import catalogue
 from telemetry.catalogue import METRIC_UNDECLARED, Metric, emitted_by
 from telemetry.emit.clock import SystemClock
@@ -36,6 +38,19 @@ _ORDER: dict[str, Any] = {
 }
 _OF_VENUE: dict[str, Any] = {"subject": "alpha"}
 _OF_TRADING: dict[str, Any] = {"subject": "trading"}
+_OF_STRATEGY: dict[str, Any] = {"subject": "trend"}
+_OF_SYMBOL: dict[str, Any] = {"subject": "AAPL"}
+_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+_SIGNAL: dict[str, Any] = {
+    "subject": "sl-1",
+    "strategy": "trend",
+    "symbol": Symbol("AAPL"),
+    "side": Side.BUY,
+    "quantity": Decimal(10),
+    "intent_id": IntentId("sl-1"),
+    "bar_at": _NOON,
+}
+_GAP: dict[str, Any] = {**_OF_SYMBOL, "start": _NOON, "end": datetime(2026, 3, 2, 12, 7, tzinfo=UTC), "bars": 7}
 
 
 def _transition(was: OrderStatus | None, now: OrderStatus, source: Source = Source.SUBMIT) -> dict[str, Any]:
@@ -132,11 +147,55 @@ _SAID: dict[Event, str] = {
         "the kill switch ended after 1.5 s with 50 orders canceled and 20 positions flattened, all flat: false"
         " (beta: does not answer)"
     ),
+    strategies.StrategyStarted(
+        **_OF_STRATEGY, kind="sma-cross", symbols=(Symbol("AAPL"), Symbol("IBM")), warm_up_bars=50
+    ): "trend (sma-cross) sees AAPL, IBM from now on, after 50 bars of the past",
+    strategies.StrategyStopped(
+        **_OF_STRATEGY, cause=StopCause.ERROR, detail="division by zero"
+    ): "trend is stopped, error: division by zero",
+    strategies.StrategyPaused(
+        **_OF_STRATEGY, actor="ada", reason="earnings"
+    ): "trend sends nothing until it is resumed, by ada: earnings",
+    strategies.StrategyResumed(**_OF_STRATEGY, actor="ada", reason="all well"): "trend sends again, by ada: all well",
+    strategies.StrategyBudgetExhausted(
+        **_OF_STRATEGY, budget=Decimal(5000), used=Decimal(4990)
+    ): "trend wants more than its budget of 5000 dollars: 4990 are used",
+    strategies.ParityDiverged(
+        **_OF_STRATEGY, symbol=Symbol("AAPL"), at=_NOON, difference="sold 10, the reference holds"
+    ): "trend and its reference differ in AAPL since 2026-03-02T12:00:00+00:00: sold 10, the reference holds",
+    strategies.SignalEmitted(
+        **_SIGNAL, delay_seconds=0.25
+    ): "trend wants to buy 10 AAPL by the bar of 2026-03-02T12:00:00+00:00",
+    strategies.SignalExpired(
+        **_SIGNAL, age_seconds=900.0
+    ): "trend wanted to buy 10 AAPL by the bar of 2026-03-02T12:00:00+00:00, which is 900 s ago",
+    strategies.SignalDenied(
+        **_SIGNAL, reason=DenyReason.BUYING_POWER, detail="900 of 1000 dollars"
+    ): "trend may not buy 10 AAPL, buying_power: 900 of 1000 dollars",
+    strategies.MarketDataStale(**_OF_SYMBOL, age_seconds=180.0): "no bar of AAPL for 180 s, and its market is open",
+    strategies.MarketDataFresh(**_OF_SYMBOL, stale_seconds=240.0): "bars of AAPL come again, after 240 s",
+    strategies.BarGapFound(
+        **_GAP
+    ): "7 bars of AAPL are missing from 2026-03-02T12:00:00+00:00 to 2026-03-02T12:07:00+00:00",
+    strategies.BarGapFilled(
+        **_GAP
+    ): "7 bars of AAPL were read again from 2026-03-02T12:00:00+00:00 to 2026-03-02T12:07:00+00:00",
+    strategies.StudyFinished(
+        subject="trend-1",
+        kind="sma-cross",
+        market="AAPL 1d raw",
+        trials=125,
+        verdict=StudyVerdict.NO_EDGE,
+        failed=("probability of overfitting",),
+        deflated_sharpe=0.4,
+        duration_seconds=12.0,
+    ): "study trend-1 of sma-cross on AAPL 1d raw tried 125 settings: no_edge",
 }
 
 
 def _facts_of_trading() -> set[type[Event]]:
-    found = {value for value in vars(trading).values() if isinstance(value, type) and issubclass(value, Event)}
+    words = {**vars(trading), **vars(strategies)}.values()
+    found = {value for value in words if isinstance(value, type) and issubclass(value, Event)}
     return {event for event in found if hasattr(event, "event_type")}
 
 
@@ -166,6 +225,8 @@ def test_fact_when_stated_then_its_line_is_a_sentence(event: Event) -> None:
 def test_fact_when_measured_then_no_label_is_unknown_to_the_catalogue(event: Event) -> None:
     metrics = Metrics(SystemClock(), emitted_by("trading"))
     declare_venues(metrics, _VENUES)
+    declare_strategies(metrics, ["trend"], [Symbol("AAPL"), Symbol("IBM")])
+    declare_tuned(metrics, ["sma-cross"])
     Instruments(TABLE).declare(metrics)
     for observation in _statement(event).observations:
         observation.apply(metrics)
@@ -196,6 +257,12 @@ def test_kill_switch_when_it_left_something_then_its_duration_says_so() -> None:
     assert _seen(_statement(_KILLED))[catalogue.TRADING_KILL_SWITCH_DURATION.name] == ({"flat": "false"}, 1.5)
 
 
+def test_gap_when_found_and_filled_then_its_bars_are_counted_on_both_sides() -> None:
+    found, filled = (_seen(_statement(fact(**_GAP))) for fact in (strategies.BarGapFound, strategies.BarGapFilled))
+    assert found[catalogue.TRADING_GAP_BARS.name] == ({"symbol": "AAPL", "change": "found"}, 7.0)
+    assert filled[catalogue.TRADING_GAP_BARS.name] == ({"symbol": "AAPL", "change": "filled"}, 7.0)
+
+
 @pytest.mark.parametrize(
     ("metric", "label", "words"),
     [
@@ -210,6 +277,9 @@ def test_kill_switch_when_it_left_something_then_its_duration_says_so() -> None:
         (catalogue.TRADING_CIRCUIT_STATE, "state", CircuitState),
         (catalogue.TRADING_CIRCUIT_CHANGES, "to", CircuitState),
         (catalogue.TRADING_STATE, "state", TradingState),
+        (catalogue.TRADING_STRATEGY_STATE, "state", StrategyState),
+        (catalogue.TRADING_STRATEGY_STOPS, "cause", StopCause),
+        (catalogue.TRADING_STUDIES_FINISHED, "verdict", StudyVerdict),
     ],
 )
 def test_label_when_a_contract_names_its_values_then_it_lists_the_same(
