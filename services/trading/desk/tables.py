@@ -1,6 +1,6 @@
 """What the desk stores. Times are whole microseconds since the Unix epoch."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, Text
 
 METADATA = MetaData()
 
@@ -56,4 +56,22 @@ RECONCILED = Table(
     METADATA,
     Column("venue", String(200), primary_key=True),
     Column("until_us", BigInteger, nullable=False),
+)
+
+# Who holds a venue back, and why. While one row stands, nothing new is opened there.
+VENUE_HOLDS = Table(
+    "venue_holds",
+    METADATA,
+    Column("venue", String(200), primary_key=True),
+    Column("actor", String(200), primary_key=True),
+    Column("reason", String(400), nullable=False),
+    Column("held_at_us", BigInteger, nullable=False),
+)
+
+# Each venue's circuit as it was when its state changed last; absent while it was never opened.
+VENUE_CIRCUITS = Table(
+    "venue_circuits",
+    METADATA,
+    Column("venue", String(200), primary_key=True),
+    Column("circuit", Text, nullable=False),  # JSON
 )
