@@ -675,6 +675,13 @@ TRADING_VENUE_READY = Metric(
     (VENUE,),
     service="trading",
 )
+TRADING_VENUE_HELD = Metric(
+    "sightline_trading_venue_held",
+    Kind.GAUGE,
+    "1 while somebody holds the venue back, so that nothing new is opened there, else 0.",
+    (VENUE,),
+    service="trading",
+)
 TRADING_VENUE_HEALTH = Metric(
     "sightline_trading_venue_health_ratio",
     Kind.GAUGE,
@@ -1000,6 +1007,51 @@ VENUE_STREAM_CLIENTS = Metric(
 )
 VENUE_FILLS = Metric(
     "sightline_venue_fills_total", Kind.COUNTER, "Executions that a paper broker matched.", (PAPER,), service="venue"
+)
+
+# --- what is known
+KNOWLEDGE_ENTRIES = Metric(
+    "sightline_knowledge_entries",
+    Kind.GAUGE,
+    "Entries of the knowledge base by kind.",
+    (Label("kind", ("api", "behaviour", "policy", "known_issue", "error_signature", "runbook")),),
+    service="content",
+)
+KNOWLEDGE_STALE = Metric(
+    "sightline_knowledge_stale_entries",
+    Kind.GAUGE,
+    "Entries whose statements were not verified for longer than they are trusted.",
+    service="content",
+)
+KNOWLEDGE_REFUSED = Metric(
+    "sightline_knowledge_refused_files", Kind.GAUGE, "Files that could not be read as entries.", service="content"
+)
+KNOWLEDGE_HITS = Metric(
+    "sightline_knowledge_hits_total",
+    Kind.COUNTER,
+    "Errors and alerts that an entry answered, by how it was found.",
+    (Label("how", ("exact", "pattern", "text")),),
+    service="content",
+)
+KNOWLEDGE_MISSES = Metric(
+    "sightline_knowledge_misses_total", Kind.COUNTER, "Errors that no entry answered.", service="content"
+)
+KNOWLEDGE_GAPS = Metric(
+    "sightline_knowledge_gaps", Kind.GAUGE, "Error signatures that no entry answers.", service="content"
+)
+KNOWLEDGE_QUERY_DURATION = Metric(
+    "sightline_knowledge_query_seconds",
+    Kind.HISTOGRAM,
+    "Time to search the knowledge base or to match an error.",
+    (Label("operation", ("search", "match")),),
+    (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
+    service="content",
+)
+KNOWLEDGE_FOLLOWED_UNTIL = Metric(
+    "sightline_knowledge_followed_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time up to which error lines of the log were looked at; 0 before the first look.",
+    service="content",
 )
 
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -32,6 +32,7 @@ _PORTS = {
     "auth": 8720,
     "trading": 8730,
     "venue": 8740,
+    "content": 8750,
     "prometheus": 9090,
     "alertmanager": 9093,
     "nats": 4222,

@@ -16,6 +16,7 @@ from services.automation.settings import AutomationSettings
 from services.console.commands.context import make_operator
 from services.console.settings import ConsoleSettings
 from services.console.stack.inventory import COMPONENTS
+from services.content.settings import ContentSettings
 from services.kit.clock import SystemClock
 from services.kit.service_settings import ServiceSettings
 from services.kit.settings import load as load_settings
@@ -130,6 +131,7 @@ def test_secrets_when_mounted_then_each_consumer_sees_its_own_alone() -> None:
         "auth": "secrets-services",
         "trading": "secrets-services",
         "venue": "secrets-services",
+        "content": "secrets-services",
         "databases": "secrets-postgres",
         **{name: f"secrets-{name}" for name in ("alertmanager", "grafana", "nats", "postgres")},
     }
@@ -165,7 +167,8 @@ def test_environment_when_it_speaks_of_a_secret_then_it_names_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "port"), [("console", 8700), ("automation", 8710), ("auth", 8720), ("trading", 8730), ("venue", 8740)]
+    ("service", "port"),
+    [("console", 8700), ("automation", 8710), ("auth", 8720), ("trading", 8730), ("venue", 8740), ("content", 8750)],
 )
 def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(service: str, port: int) -> None:
     assert SERVICES[service]["environment"]["SIGHTLINE_PORT"] == str(port)
@@ -175,7 +178,7 @@ def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(
 
 @pytest.mark.parametrize(
     "settings_class",
-    [AuthSettings, AutomationSettings, ConsoleSettings, TradingSettings, VenueSettings],
+    [AuthSettings, AutomationSettings, ConsoleSettings, ContentSettings, TradingSettings, VenueSettings],
     ids=lambda cls: cls.service_name,
 )
 def test_service_when_it_reads_its_environment_then_it_takes_every_variable(

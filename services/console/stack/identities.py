@@ -26,9 +26,18 @@ OPERATOR = "operator"
 SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "auth": ("telemetry:read",),
-        "automation": ("alerts:read", "telemetry:read", "auth:read", "auth:operate"),
+        "automation": (
+            "alerts:read",
+            "telemetry:read",
+            "auth:read",
+            "auth:operate",
+            "knowledge:read",
+            "documents:read",
+            "documents:write",
+        ),
         "console": ("alerts:read", "trading:read"),
         "trading": ("auth:read", "auth:lease", "preflight:run"),
+        "content": ("alerts:read", "telemetry:read", "trading:read", "auth:read"),
         OPERATOR: (
             "alerts:read",
             "events:read",
@@ -43,6 +52,9 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "trading:halt",
             "trading:resume",
             "venue:operate",
+            "knowledge:read",
+            "documents:read",
+            "documents:write",
         ),
     }
 )

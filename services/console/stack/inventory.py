@@ -131,6 +131,21 @@ TRADING = Component(
     stop_seconds=20,
 )
 
+CONTENT = Component(
+    name="content",
+    purpose="knowledge base and documents",
+    source=PythonModule(module="services.content"),
+    command=("{python}", "-m", "services.content"),
+    settings=("SIGHTLINE_DOCS_DIR", "SIGHTLINE_KNOWLEDGE_DIR", "SIGHTLINE_KNOWLEDGE_STALE_DAYS"),
+    ports={"content": 8750},
+    ready="http://{host}:{port}/readyz",
+    depends_on=("nats", "loki", "tempo"),
+    service=True,
+    scrape_port="content",
+    required=True,
+    stop_seconds=20,
+)
+
 VENUE = Component(
     name="venue",
     purpose="simulated brokers and paper venues",
@@ -318,4 +333,18 @@ GRAFANA = Component(
     lost="dashboards",
 )
 
-COMPONENTS = (NATS, MAIL, LOKI, TEMPO, VENUE, AUTH, TRADING, AUTOMATION, CONSOLE, ALERTMANAGER, PROMETHEUS, GRAFANA)
+COMPONENTS = (
+    NATS,
+    MAIL,
+    LOKI,
+    TEMPO,
+    VENUE,
+    AUTH,
+    TRADING,
+    CONTENT,
+    AUTOMATION,
+    CONSOLE,
+    ALERTMANAGER,
+    PROMETHEUS,
+    GRAFANA,
+)

@@ -1,0 +1,5 @@
+"""How this service's facts read in the log and which metrics they move."""
+
+from services.content.knowledge.instruments import KNOWLEDGE
+
+TABLE = (*KNOWLEDGE,)
