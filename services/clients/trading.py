@@ -13,6 +13,7 @@ from services.contracts.trading_views import (
     PositionList,
     ReconciliationView,
     ReplaceRequest,
+    RestoreRequest,
     StateRequest,
     TradingView,
     VenueAccountList,
@@ -92,6 +93,20 @@ class TradingClient:
     async def resume(self, request: StateRequest) -> TradingView:
         """Let orders through again."""
         answer = await self._client.post("/resume", body=request.model_dump(mode="json"))
+        return TradingView.model_validate_json(answer.content)
+
+    async def hold(self, venue: VenueName, request: StateRequest) -> TradingView:
+        """Open nothing new at a venue; cancels and exits still go. Safe to repeat."""
+        answer = await self._client.post(
+            "/venues/{venue}/hold", path={"venue": venue}, body=request.model_dump(mode="json")
+        )
+        return TradingView.model_validate_json(answer.content)
+
+    async def restore(self, venue: VenueName, request: RestoreRequest) -> TradingView:
+        """Give back one's own hold on a venue, or lift everybody's. Safe to repeat."""
+        answer = await self._client.post(
+            "/venues/{venue}/restore", path={"venue": venue}, body=request.model_dump(mode="json")
+        )
         return TradingView.model_validate_json(answer.content)
 
     async def reconcile(self, venue: VenueName) -> ReconciliationView:

@@ -23,6 +23,7 @@ from services.console.commands import (
     running,
     trading,
     tuning,
+    venues,
 )
 from services.console.commands.context import make_operator
 from services.console.stack.components import Component
@@ -79,6 +80,7 @@ def build(
         app.command()(command)
     app.add_typer(auth.make_app(), name="auth")
     app.add_typer(data.make_app(), name="data")
+    app.add_typer(venues.make_app(), name="venue")
     return app
 
 

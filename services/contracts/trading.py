@@ -266,6 +266,31 @@ class CircuitChanged(Event):
     reason: str
 
 
+class VenueHeld(Event):
+    """Somebody holds a venue back: nothing new is opened there. The subject is the venue."""
+
+    event_type: ClassVar[str] = "trading.venue_held"
+
+    actor: str
+    reason: str
+
+
+class VenueRestored(Event):
+    """A hold on a venue was lifted. The subject is the venue.
+
+    Attributes:
+        held_seconds: Since the first of the holds that were lifted.
+        still_held_by: Who holds it all the same; empty when nobody does.
+    """
+
+    event_type: ClassVar[str] = "trading.venue_restored"
+
+    actor: str
+    reason: str
+    held_seconds: NonNegativeFloat
+    still_held_by: tuple[str, ...] = ()
+
+
 class TradingStateChanged(Event):
     """What trading may do has changed. The subject is "trading"."""
 

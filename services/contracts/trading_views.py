@@ -75,6 +75,12 @@ class HaltRequest(StateRequest):
     flatten: bool = True
 
 
+class RestoreRequest(StateRequest):
+    """Lifts a hold on a venue: the caller's own, or everybody's, which only who may resume trading may do."""
+
+    everyones: bool = False
+
+
 # --- what is told
 
 
@@ -230,6 +236,14 @@ class VenueAccountList(_Told):
     accounts: tuple[VenueAccountView, ...]
 
 
+class HoldView(_Told):
+    """Who holds a venue back, why and since when."""
+
+    actor: str
+    reason: str
+    held_at: AwareDatetime
+
+
 class VenueStateView(_Told):
     """Whether a venue is ready for new orders, and if not, why.
 
@@ -238,6 +252,7 @@ class VenueStateView(_Told):
         stream_age_seconds: Since the stream was last heard; None while it is down.
         verdict_expires_at: End of the verdict in force; None without one.
         rate_limit_left: Calls that the venue takes in the present minute; None when not known.
+        holds: Who holds it back; empty when nobody does.
     """
 
     venue: VenueName
@@ -253,6 +268,7 @@ class VenueStateView(_Told):
     rate_limit_left: int | None
     working: NonNegativeInt
     unknown: NonNegativeInt
+    holds: tuple[HoldView, ...] = ()
 
 
 class TradingView(_Told):

@@ -24,6 +24,7 @@ from services.contracts.trading_views import (
     PositionList,
     ReconciliationView,
     ReplaceRequest,
+    RestoreRequest,
     StateRequest,
     TradingView,
     VenueAccountList,
@@ -31,6 +32,7 @@ from services.contracts.trading_views import (
 from services.kit.clock import Clock
 from services.kit.guards import require_scope
 from services.kit.identity import Caller
+from services.kit.identity_errors import ScopeMissingError
 from services.kit.openapi import problem_responses
 from services.trading import showing
 from services.trading.desk.desk import Desk
@@ -50,7 +52,8 @@ _Reader = Depends(require_scope("trading:read"))
 _Orderer = Annotated[Caller, Depends(require_scope("trading:order"))]
 _Canceler = Annotated[Caller, Depends(require_scope("trading:cancel"))]
 _Halter = Annotated[Caller, Depends(require_scope("trading:halt"))]
-_Resumer = Annotated[Caller, Depends(require_scope("trading:resume"))]
+_RESUME: Final = "trading:resume"
+_Resumer = Annotated[Caller, Depends(require_scope(_RESUME))]
 
 
 def order_router(desk: Desk, book: OrderBook, clock: Clock) -> APIRouter:
@@ -150,6 +153,27 @@ def standing_router(desk: Desk) -> APIRouter:
     def resume(request: StateRequest, caller: _Resumer) -> TradingView:
         """Let orders through again."""
         desk.resume(caller.name, request.reason)
+        return showing.trading_view(desk.state())
+
+    router.include_router(_venue_router(desk))
+    return router
+
+
+def _venue_router(desk: Desk) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/venues/{venue}/hold", responses=problem_responses(404, 503))
+    def hold(venue: _VenuePath, request: StateRequest, caller: _Halter) -> TradingView:
+        """Open nothing new at a venue, until it is restored; cancels and exits still go."""
+        desk.hold(venue, caller.name, request.reason)
+        return showing.trading_view(desk.state())
+
+    @router.post("/venues/{venue}/restore", responses=problem_responses(404, 503))
+    def restore(venue: _VenuePath, request: RestoreRequest, caller: _Halter) -> TradingView:
+        """Give back one's own hold on a venue; lifting everybody's takes the scope `trading:resume`."""
+        if request.everyones and _RESUME not in caller.scopes:
+            raise ScopeMissingError(_RESUME)
+        desk.restore(venue, caller.name, request.reason, everyones=request.everyones)
         return showing.trading_view(desk.state())
 
     @router.post("/venues/{venue}/reconcile", responses=problem_responses(404, 503))

@@ -36,6 +36,7 @@ from telemetry.catalogue import (
     TRADING_UNKNOWN_ORDERS,
     TRADING_UNREALISED,
     TRADING_VENUE_HEALTH,
+    TRADING_VENUE_HELD,
     TRADING_VENUE_READY,
     TRADING_VERDICT_REMAINING,
     Metric,
@@ -149,6 +150,7 @@ class TradingGauges:
         limit_left = _NOT_TOLD if venue.rate_limit_left is None else venue.rate_limit_left
         shown: Mapping[Metric, float] = {
             TRADING_VENUE_READY: venue.ready,
+            TRADING_VENUE_HELD: bool(venue.holds),
             TRADING_VENUE_HEALTH: venue.score,
             TRADING_STREAM_CONNECTED: venue.stream_connected,
             TRADING_STREAM_AGE: venue.stream_age_seconds or 0.0,

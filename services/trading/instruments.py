@@ -30,6 +30,8 @@ from services.contracts.trading import (
     StreamConnected,
     StreamLost,
     TradingStateChanged,
+    VenueHeld,
+    VenueRestored,
 )
 from services.kit.instruments import Instrument, Measure
 from services.trading.strategy_instruments import STRATEGY_TABLE
@@ -238,6 +240,18 @@ _VENUES: Final = (
 )
 
 _TRADING: Final = (
+    Instrument(
+        event=VenueHeld,
+        level="warning",
+        message="{actor} holds {subject} back: {reason}",
+        fields=("actor", "reason"),
+    ),
+    Instrument(
+        event=VenueRestored,
+        level="warning",
+        message="{actor} restored {subject} after {held_seconds} s: {reason}",
+        fields=("actor", "reason", "held_seconds", "still_held_by"),
+    ),
     Instrument(
         event=TradingStateChanged,
         level="warning",

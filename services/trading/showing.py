@@ -10,6 +10,7 @@ from services.contracts.trading_views import (
     DenialView,
     Denied,
     FrameView,
+    HoldView,
     IncidentView,
     KillView,
     OrderHistory,
@@ -228,6 +229,7 @@ def _venue(state: VenueState) -> VenueStateView:
         rate_limit_left=state.rate_limit_left,
         working=state.working,
         unknown=state.unknown,
+        holds=tuple(HoldView(actor=each.actor, reason=each.reason, held_at=each.held_at) for each in state.holds),
     )
 
 

@@ -235,6 +235,8 @@ def test_nonsense_is_refused_before_anything_is_written(front: Front, ticket: di
         ("POST", "/halt", "trading:halt"),
         ("POST", "/reduce", "trading:halt"),
         ("POST", "/resume", "trading:resume"),
+        ("POST", "/venues/alpha/hold", "trading:halt"),
+        ("POST", "/venues/alpha/restore", "trading:halt"),
     ],
 )
 def test_each_call_takes_its_own_scope(front: Front, method: str, path: str, scope: str) -> None:
@@ -243,3 +245,25 @@ def test_each_call_takes_its_own_scope(front: Front, method: str, path: str, sco
     answer = front.client(*others).request(method, path, json={})
 
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+def test_a_venue_is_held_and_restored_and_the_state_tells(front: Front) -> None:
+    held = front.client().post("/venues/alpha/hold", json={"reason": "it is slow"}).json()["venues"][0]
+    assert [(hold["actor"], hold["reason"]) for hold in held["holds"]] == [("tester", "it is slow")]
+    assert not held["ready"]
+
+    restored = front.client().post("/venues/alpha/restore", json={"reason": "it answers"}).json()["venues"][0]
+    assert restored["holds"] == []
+
+
+@pytest.mark.parametrize("what", ["hold", "restore"])
+def test_a_venue_that_is_not_there_is_neither_held_nor_restored(front: Front, what: str) -> None:
+    answer = front.client().post(f"/venues/gamma/{what}", json={"reason": "it is slow"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "venue_not_known")
+
+
+def test_lifting_everybodys_holds_takes_the_scope_that_resumes(front: Front) -> None:
+    body = {"reason": "it answers", "everyones": True}
+    refused = front.client("trading:halt").post("/venues/alpha/restore", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    assert front.client("trading:halt", "trading:resume").post("/venues/alpha/restore", json=body).status_code == 200

@@ -147,6 +147,10 @@ _SAID: dict[Event, str] = {
         "the kill switch ended after 1.5 s with 50 orders canceled and 20 positions flattened, all flat: false"
         " (beta: does not answer)"
     ),
+    trading.VenueHeld(**_OF_VENUE, actor="ada", reason="it is slow"): "ada holds alpha back: it is slow",
+    trading.VenueRestored(
+        **_OF_VENUE, actor="ada", reason="it answers", held_seconds=90.5
+    ): "ada restored alpha after 90.5 s: it answers",
     strategies.StrategyStarted(
         **_OF_STRATEGY, kind="sma-cross", symbols=(Symbol("AAPL"), Symbol("IBM")), warm_up_bars=50
     ): "trend (sma-cross) sees AAPL, IBM from now on, after 50 bars of the past",

@@ -54,7 +54,7 @@ def positions(context: typer.Context) -> None:
 def trading(context: typer.Context) -> None:
     """Show what trading may do and whether each venue is ready. Exit code 1 unless all is ready and active."""
     operator = operator_of(context)
-    if not _show_state(operator, TradingView.model_validate_json(call(operator, "trading", "GET", "/state").content)):
+    if not show_state(operator, TradingView.model_validate_json(call(operator, "trading", "GET", "/state").content)):
         raise typer.Exit(1)
 
 
@@ -116,10 +116,11 @@ def resume(context: typer.Context, *, reason: _Reason = "told from the command l
 def _change_state(context: typer.Context, path: str, reason: str) -> None:
     operator = operator_of(context)
     answer = call(operator, "trading", "POST", path, body=StateRequest(reason=reason).model_dump(mode="json"))
-    _show_state(operator, TradingView.model_validate_json(answer.content))
+    show_state(operator, TradingView.model_validate_json(answer.content))
 
 
-def _show_state(operator: Operator, view: TradingView) -> bool:
+def show_state(operator: Operator, view: TradingView) -> bool:
+    """Print how trading stands. Returns whether it is active and every venue is ready."""
     operator.out.print(
         Text.assemble(
             "trading is ",

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.contracts.orders import TradingState, VenueName
+from services.trading.desk import circuit_store
 from services.trading.desk.answers import Answers
 from services.trading.desk.cancelling import Canceller
 from services.trading.desk.holdings import Holdings
+from services.trading.desk.holds import VenueHolds
 from services.trading.desk.in_flight import InFlight
 from services.trading.desk.instrument_cache import InstrumentCache
 from services.trading.desk.kill_books import TolerantBooks
@@ -36,6 +38,7 @@ class Assembled:
     """The desk's modules, each made once."""
 
     state: StateKeeper
+    holds: VenueHolds
     money: Money
     watches: Mapping[VenueName, VenueWatch]
     readiness: ReadinessKeeper
@@ -58,6 +61,7 @@ class _Maker:
         self.brokers = {venue.name: venue.broker for venue in parts.venues}
         self.fenced = Fenced(parts.facts, parts.owner)
         self.state = StateKeeper(parts.facts, parts.database, parts.clock)
+        self.holds = VenueHolds(self.fenced, parts.database, parts.clock)
         self.prices = Prices(parts.prices)
         self.money = Money(self.fenced, parts.database, self.prices, parts.clock)
         self.holdings = Holdings(parts.database)
@@ -84,6 +88,7 @@ class _Maker:
     def assembled(self) -> Assembled:
         return Assembled(
             state=self.state,
+            holds=self.holds,
             money=self.money,
             watches=self.watches,
             readiness=self.readiness,
@@ -123,12 +128,20 @@ class _Maker:
             parts.book,
             self.state,
             self.kill_switch,
+            recall=self._recall_circuits,
+            holds=self.holds,
             money=self.money,
             holdings=self.holdings,
             sent=self.sent,
             limits=parts.limits,
             clock=parts.clock,
         )
+
+    def _recall_circuits(self) -> None:
+        with self.parts.database.reading() as connection:
+            circuits = circuit_store.kept(connection, self.watches)
+        for venue, circuit in circuits.items():
+            self.watches[venue].recalled(circuit)
 
     def _readiness(self) -> ReadinessKeeper:
         parts = self.parts
@@ -137,6 +150,7 @@ class _Maker:
             owner=lambda: self.leader.turn is not None and parts.owner.sure,
             standing=lambda: self.state.now,
             lease=parts.leases.standing,
+            holds=self.holds.of,
             sessions=parts.sessions,
             rules=parts.rules,
             facts=parts.facts,

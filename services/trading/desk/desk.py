@@ -123,6 +123,31 @@ class Desk:
             self._made.reconcilers[venue.name].adopt_positions()
             self._made.tenders[venue.name].ask(_OPERATOR)
 
+    def hold(self, venue: VenueName, actor: str, reason: str) -> None:
+        """Open nothing new at a venue; cancels and exits still go. Holding what one holds already changes nothing.
+
+        Raises:
+            VenueNotKnownError: There is no such venue.
+            NotOwnerError: Another process trades.
+        """
+        self._must_lead()
+        self._must_know(venue)
+        if self._made.holds.hold(venue, actor, reason):
+            self._made.tenders[venue].wake()
+
+    def restore(self, venue: VenueName, actor: str, reason: str, *, everyones: bool = False) -> None:
+        """Give back the actor's own hold on a venue, or lift everybody's. Without one nothing changes.
+
+        Raises:
+            VenueNotKnownError: There is no such venue.
+            NotOwnerError: Another process trades.
+            DatabaseError: It could not be kept, and nothing has changed.
+        """
+        self._must_lead()
+        self._must_know(venue)
+        if self._made.holds.restore(venue, actor, reason, everyones=everyones):
+            self._made.tenders[venue].wake()
+
     def reconcile(self, venue: VenueName, trigger: str = _OPERATOR) -> ReconcileReport:
         """Compare our books with the venue's, now.
 
@@ -230,6 +255,7 @@ class Desk:
             rate_limit_left=watch.rate_limit_left(),
             working=len(working) - unknown,
             unknown=unknown,
+            holds=self._made.holds.of(name),
         )
 
     def _must_lead(self) -> None:

@@ -15,6 +15,7 @@ from services.contracts.orders import TradingState
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
 from services.trading.desk.holdings import Holdings
+from services.trading.desk.holds import VenueHolds
 from services.trading.desk.kill_switch import KillSwitch
 from services.trading.desk.money import Money
 from services.trading.desk.owner import LEASE_LIFE, Owner
@@ -32,6 +33,8 @@ _log = logging.getLogger("services.trading.desk.leading")
 class Leader:
     """Keeps this process' claim, and what is done for all venues together. `tick` does what is due.
 
+    `recall` takes over what the last process knew of the venues.
+
     Attributes:
         turn: The number of this process' turn once it has taken over; None while another one trades.
     """
@@ -43,6 +46,8 @@ class Leader:
         state: StateKeeper,
         kill_switch: KillSwitch,
         *,
+        recall: Callable[[], None],
+        holds: VenueHolds,
         money: Money,
         holdings: Holdings,
         sent: SentLog,
@@ -53,6 +58,8 @@ class Leader:
         self._book = book
         self._state = state
         self._kill_switch = kill_switch
+        self._recall = recall
+        self._holds = holds
         self._money = money
         self._holdings = holdings
         self._sent = sent
@@ -90,6 +97,7 @@ class Leader:
         if self.turn != self._owner.fence:
             self._step("take over", self._take_over)
         self._step("keep the state of trading", self._state.save_late)
+        self._step("keep who holds a venue", self._holds.save_late)
         if self.turn is not None:
             self._step("work out the day's result", self._watch_the_day)
 
@@ -105,6 +113,8 @@ class Leader:
     def _take_over(self) -> None:
         turn = self._owner.fence
         self._state.load()
+        self._holds.load()
+        self._recall()
         recovered = self._book.recover()
         self._holdings.forget()
         if recovered:

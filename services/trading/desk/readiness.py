@@ -10,6 +10,7 @@ from services.contracts.orders import TradingState, VenueName
 from services.contracts.trading import ReadinessChanged
 from services.kit.clock import Clock
 from services.trading.brokers.port import VenueClock
+from services.trading.desk.holds import Hold
 from services.trading.desk.parts import DeskRules, Sessions
 from services.trading.desk.state import Standing
 from services.trading.desk.views import LeaseStanding
@@ -31,6 +32,7 @@ class Look:
         owner: This process is the one that trades.
         reconciliation_age_seconds: None before the first.
         market_at: What the calendar says of any moment.
+        holds: Who holds the venue back.
     """
 
     at: datetime
@@ -40,6 +42,7 @@ class Look:
     known: Known
     reconciliation_age_seconds: float | None
     market_at: Callable[[datetime], Market]
+    holds: tuple[Hold, ...] = ()
 
 
 def reasons_against(look: Look, rules: DeskRules) -> tuple[str, ...]:
@@ -53,6 +56,8 @@ def _reasons(look: Look, rules: DeskRules) -> Iterator[str]:
         yield "another process trades on this database"
     if look.standing.state is TradingState.HALTED:
         yield f"trading is halted by {look.standing.actor}: {look.standing.reason}"
+    for hold in look.holds:
+        yield f"held back by {hold.actor}: {hold.reason}"
     if not look.lease.held:
         yield f"not authenticated: {look.lease.detail}"
     if not known.stream_connected:
@@ -93,6 +98,7 @@ class ReadinessKeeper:
         owner: Callable[[], bool],
         standing: Callable[[], Standing],
         lease: Callable[[VenueName], LeaseStanding],
+        holds: Callable[[VenueName], tuple[Hold, ...]],
         sessions: Sessions,
         rules: DeskRules,
         facts: Transactions,
@@ -102,6 +108,7 @@ class ReadinessKeeper:
         self._owner = owner
         self._standing = standing
         self._lease = lease
+        self._holds = holds
         self._sessions = sessions
         self._rules = rules
         self._facts = facts
@@ -119,6 +126,7 @@ class ReadinessKeeper:
             known=watch.known,
             reconciliation_age_seconds=watch.reconciliation_age_seconds(),
             market_at=self._sessions.market,
+            holds=self._holds(venue),
         )
         return reasons_against(look, self._rules)
 

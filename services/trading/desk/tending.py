@@ -83,6 +83,10 @@ class VenueTender:
         self._due = self._clock.monotonic()
         self._woken.set()
 
+    def wake(self) -> None:
+        """Have its round begin at once: something has changed that it tells of."""
+        self._woken.set()
+
     def look_at(self, client_order_id: ClientOrderId) -> None:
         """Have the venue asked for one order: it has said something that does not fit what we know of it."""
         self._to_look_at.append(client_order_id)

@@ -8,6 +8,7 @@ from services.contracts.orders import DenyReason, OrderIntent, TradingState, Ven
 from services.contracts.trading import CircuitState
 from services.contracts.verdict import Environment
 from services.trading.brokers.port import VenueAccount
+from services.trading.desk.holds import Hold
 from services.trading.orders.order import Order
 from services.trading.portfolio.position import Position
 from services.trading.risk.sight import VerdictState as VerdictState  # noqa: PLC0414 -- part of what is told here
@@ -69,6 +70,7 @@ class VenueState:
         rate_limit_left: Calls that it takes in the present minute; None when not known.
         working: Orders that work there.
         unknown: Orders of which nobody knows whether they are there.
+        holds: Who holds it back; empty when nobody does.
     """
 
     venue: VenueName
@@ -86,6 +88,7 @@ class VenueState:
     rate_limit_left: int | None
     working: int
     unknown: int
+    holds: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from services.trading.brokers.port import (
     VenueRefusesKeysError,
     VenueUnavailableError,
 )
+from services.trading.desk import circuit_store
 from services.trading.orders.transactions import Transactions
 from services.trading.routing import circuit as circuits
 from services.trading.routing.circuit import Circuit, CircuitRules
@@ -120,6 +121,10 @@ class VenueWatch:
         """A new session is in use, or a person has looked: what the venue refused before says nothing now."""
         self._move(lambda circuit: circuits.reset(circuit, self._clock.now()))
 
+    def recalled(self, circuit: Circuit) -> None:
+        """The process that traded before left the circuit like this."""
+        self._note(circuit=circuit)
+
     # --- comparisons
 
     def reconciled(self, snapshot: Snapshot, asked_at: datetime) -> None:
@@ -213,7 +218,8 @@ class VenueWatch:
         fact = CircuitChanged(subject=self.venue, was=was.state, now=now.state, reason=now.reason)
         try:
             with self._facts.transaction() as tx:
+                circuit_store.keep(tx.connection, self.venue, now)
                 tx.record(fact)
         except SightlineError as error:
-            # The circuit works without a database; that the fact is missing is all that is lost.
+            # The circuit works without a database; that the next start does not know is all that is lost.
             _log.warning("%s: circuit %s, and that could not be recorded: %s", self.venue, now.state, error.detail)
