@@ -1054,6 +1054,136 @@ KNOWLEDGE_FOLLOWED_UNTIL = Metric(
     service="content",
 )
 
+# --- what is out of the ordinary, and why
+# Signals and causes stand in tables of the agents; a start declares the signals.
+WATCHED = Label("signal", None)
+STAGE = Label(
+    "stage",
+    ("login", "orders", "market_data", "strategies", "pipelines", "books", "storage", "services"),
+)
+ANOMALIES = Metric(
+    "sightline_anomalies_total",
+    Kind.COUNTER,
+    "Times that a signal was found to be out of the ordinary.",
+    (WATCHED, STAGE, Label("severity", ("critical", "warning", "info"))),
+    service="agents",
+)
+ANOMALIES_OPEN = Metric(
+    "sightline_anomalies_open",
+    Kind.GAUGE,
+    "Anomalies that are not over.",
+    (STAGE, Label("severity", ("critical", "warning", "info"))),
+    service="agents",
+)
+ANOMALY_SCORE = Metric(
+    "sightline_anomaly_score_ratio",
+    Kind.GAUGE,
+    "How far the signal is from what is usual, at the worst of its series; 1 is the edge of the ordinary.",
+    (WATCHED,),
+    service="agents",
+)
+ANOMALY_DURATION = Metric(
+    "sightline_anomaly_duration_seconds",
+    Kind.HISTOGRAM,
+    "How long a signal was out of the ordinary, once it is as usual again.",
+    (),
+    (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, 86400.0),
+    service="agents",
+)
+DETECTORS = Metric(
+    "sightline_detectors",
+    Kind.GAUGE,
+    "Detectors, one for each series that is watched, by what they do at present.",
+    (Label("state", ("warming_up", "watching", "found", "blind")),),
+    service="agents",
+)
+DETECTOR_BLIND = Metric(
+    "sightline_detector_blind",
+    Kind.GAUGE,
+    "1 while the signal cannot be read, else 0.",
+    (WATCHED,),
+    service="agents",
+)
+DETECTOR_OBSERVATIONS = Metric(
+    "sightline_detector_observations_total",
+    Kind.COUNTER,
+    "Values of the signal that detectors were given.",
+    (WATCHED,),
+    service="agents",
+)
+DETECTORS_BEHIND = Metric(
+    "sightline_detectors_behind_seconds",
+    Kind.GAUGE,
+    "Time since the newest moment that detectors have looked at.",
+    service="agents",
+)
+DETECTION_ROUND = Metric(
+    "sightline_detection_round_seconds",
+    Kind.HISTOGRAM,
+    "Time to read every signal once and to give it to its detectors.",
+    (),
+    (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    service="agents",
+)
+LOG_TEMPLATES = Metric(
+    "sightline_log_templates",
+    Kind.GAUGE,
+    "Kinds of log lines that are known.",
+    service="agents",
+)
+DIAGNOSES = Metric(
+    "sightline_diagnoses_total",
+    Kind.COUNTER,
+    "Diagnoses by their best cause.",
+    (
+        Label(
+            "cause",
+            (
+                "no_finding",
+                "expired_token",
+                "rate_limited",
+                "venue_slow",
+                "rejected_after_accept",
+                "quotes_frozen",
+                "code_delayed",
+                "clock_drift",
+                "storage_full",
+                "worker_crash_loop",
+                "poison_event",
+                "strategy_decay",
+                "bad_configuration",
+                "retry_storm",
+                "duplicate_fill",
+                "venue_down",
+            ),
+        ),
+    ),
+    service="agents",
+)
+DIAGNOSIS_DURATION = Metric(
+    "sightline_diagnosis_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time to collect the evidence about an incident and to weigh it.",
+    (),
+    (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    service="agents",
+)
+DIAGNOSIS_CONFIDENCE = Metric(
+    "sightline_diagnosis_confidence_ratio",
+    Kind.HISTOGRAM,
+    "Confidence in a diagnosis' best cause; 0 without a finding.",
+    (),
+    (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+    service="agents",
+)
+DIAGNOSIS_PROSE = Metric(
+    "sightline_diagnosis_prose_total",
+    Kind.COUNTER,
+    "Diagnoses by what became of the wish to have them put into sentences by a language model.",
+    (Label("outcome", ("off", "written", "refused", "failed")),),
+    service="agents",
+)
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 

@@ -33,6 +33,7 @@ _PORTS = {
     "trading": 8730,
     "venue": 8740,
     "content": 8750,
+    "agents": 8760,
     "prometheus": 9090,
     "alertmanager": 9093,
     "nats": 4222,

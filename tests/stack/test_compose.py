@@ -11,6 +11,7 @@ import compose_spec
 import pytest
 import yaml
 
+from services.agents.settings import AgentsSettings
 from services.auth.settings import AuthSettings
 from services.automation.settings import AutomationSettings
 from services.console.commands.context import make_operator
@@ -132,6 +133,7 @@ def test_secrets_when_mounted_then_each_consumer_sees_its_own_alone() -> None:
         "trading": "secrets-services",
         "venue": "secrets-services",
         "content": "secrets-services",
+        "agents": "secrets-services",
         "databases": "secrets-postgres",
         **{name: f"secrets-{name}" for name in ("alertmanager", "grafana", "nats", "postgres")},
     }
@@ -168,7 +170,15 @@ def test_environment_when_it_speaks_of_a_secret_then_it_names_a_file() -> None:
 
 @pytest.mark.parametrize(
     ("service", "port"),
-    [("console", 8700), ("automation", 8710), ("auth", 8720), ("trading", 8730), ("venue", 8740), ("content", 8750)],
+    [
+        ("console", 8700),
+        ("automation", 8710),
+        ("auth", 8720),
+        ("trading", 8730),
+        ("venue", 8740),
+        ("content", 8750),
+        ("agents", 8760),
+    ],
 )
 def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(service: str, port: int) -> None:
     assert SERVICES[service]["environment"]["SIGHTLINE_PORT"] == str(port)
@@ -178,7 +188,15 @@ def test_service_when_started_then_it_listens_where_it_is_published_and_scraped(
 
 @pytest.mark.parametrize(
     "settings_class",
-    [AuthSettings, AutomationSettings, ConsoleSettings, ContentSettings, TradingSettings, VenueSettings],
+    [
+        AgentsSettings,
+        AuthSettings,
+        AutomationSettings,
+        ConsoleSettings,
+        ContentSettings,
+        TradingSettings,
+        VenueSettings,
+    ],
     ids=lambda cls: cls.service_name,
 )
 def test_service_when_it_reads_its_environment_then_it_takes_every_variable(

@@ -34,10 +34,14 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "knowledge:read",
             "documents:read",
             "documents:write",
+            "anomalies:read",
+            "diagnoses:run",
         ),
         "console": ("alerts:read", "trading:read"),
         "trading": ("auth:read", "auth:lease", "preflight:run"),
-        "content": ("alerts:read", "telemetry:read", "trading:read", "auth:read"),
+        "content": ("alerts:read", "telemetry:read", "trading:read", "auth:read", "anomalies:read"),
+        # They tell what they find and reach nothing that trades or logs in.
+        "agents": ("knowledge:read",),
         OPERATOR: (
             "alerts:read",
             "events:read",
@@ -55,6 +59,8 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "knowledge:read",
             "documents:read",
             "documents:write",
+            "anomalies:read",
+            "diagnoses:run",
         ),
     }
 )

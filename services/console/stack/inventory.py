@@ -146,6 +146,27 @@ CONTENT = Component(
     stop_seconds=20,
 )
 
+AGENTS = Component(
+    name="agents",
+    purpose="anomalies and diagnoses",
+    source=PythonModule(module="services.agents"),
+    command=("{python}", "-m", "services.agents"),
+    settings=(
+        "SIGHTLINE_DETECT_SECONDS",
+        "SIGHTLINE_LANGUAGE_MODEL",
+        "SIGHTLINE_LANGUAGE_MODEL_KEY_FILE",
+        "SIGHTLINE_LANGUAGE_MODEL_SECONDS",
+    ),
+    peers={"SIGHTLINE_CONTENT_URL": "content"},
+    ports={"agents": 8760},
+    ready="http://{host}:{port}/readyz",
+    depends_on=("nats", "loki", "tempo"),
+    service=True,
+    scrape_port="agents",
+    stop_seconds=20,
+    lost="what is out of the ordinary, and why",
+)
+
 VENUE = Component(
     name="venue",
     purpose="simulated brokers and paper venues",
@@ -342,6 +363,7 @@ COMPONENTS = (
     AUTH,
     TRADING,
     CONTENT,
+    AGENTS,
     AUTOMATION,
     CONSOLE,
     ALERTMANAGER,

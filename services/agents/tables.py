@@ -1,0 +1,45 @@
+"""What the agents service stores."""
+
+from sqlalchemy import BigInteger, Column, Float, Index, MetaData, String, Table, Text
+
+METADATA = MetaData()
+
+# Times are whole microseconds since the Unix epoch: exact, ordered and the same on SQLite and Postgres.
+ANOMALIES = Table(
+    "anomalies",
+    METADATA,
+    Column("anomaly_id", String(36), primary_key=True),
+    Column("signal", String(64), nullable=False),
+    Column("stage", String(32), nullable=False),
+    Column("service_name", String(100), nullable=False),
+    Column("series", String(200), nullable=False),
+    Column("target", String(100), nullable=False),
+    Column("detector", String(32), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("peak_score", Float, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("expected", Float, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("found_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger),
+    Index("anomalies_by_found", "found_at_us"),
+)
+
+# What a detector has learnt of its series, in the words of `services.agents.detectors`; written again at every round.
+LEARNT = Table(
+    "detector_states",
+    METADATA,
+    Column("key", String(300), primary_key=True),
+    Column("observed_at_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+# Up to when each source was looked at.
+CURSORS = Table(
+    "cursors",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
+)
