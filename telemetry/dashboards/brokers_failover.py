@@ -41,7 +41,10 @@ def _now() -> tuple[Panel, ...]:
         ),
         Stat(
             title="Circuits",
-            description="Every venue's circuit. Open: not used, since it failed; half open: tried with one order.",
+            description=(
+                "Every venue's circuit. Open: not used, since it failed; half open: tried with one order. Held:"
+                " somebody holds the venue back, and nothing new is opened there."
+            ),
             unit=Unit.NONE,
             targets=(
                 Target(
@@ -52,6 +55,7 @@ def _now() -> tuple[Panel, ...]:
                     query=current(catalogue.TRADING_CIRCUIT_STATE, (VENUE,), {"state": "half_open"}),
                     legend="{{venue}} half open",
                 ),
+                Target(query=current(catalogue.TRADING_VENUE_HELD, (VENUE,)), legend="{{venue}} held"),
             ),
             width=12,
             height=5,

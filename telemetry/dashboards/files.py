@@ -8,6 +8,7 @@ from telemetry.dashboards.auth_flows import auth_flows
 from telemetry.dashboards.brokers_failover import brokers_failover
 from telemetry.dashboards.dashboard import Dashboard
 from telemetry.dashboards.order_state import order_state
+from telemetry.dashboards.strategies import strategies
 from telemetry.dashboards.telemetry_health import telemetry_health
 
 _DIFF_LINES = 40
@@ -15,7 +16,7 @@ _DIFF_LINES = 40
 
 def dashboards() -> tuple[Dashboard, ...]:
     """Every dashboard of the platform."""
-    return (auth_flows(), brokers_failover(), order_state(), telemetry_health())
+    return (auth_flows(), brokers_failover(), order_state(), strategies(), telemetry_health())
 
 
 def rendered() -> dict[str, str]:
