@@ -32,6 +32,10 @@ VenueName = NewType("VenueName", str)
 PAPER_VENUES: Final = (VenueName("alpha"), VenueName("beta"))
 """The local paper venues that are there unless told otherwise, each with an account of the same name."""
 
+NEVER_BELOW: Final = Decimal("0.0001")
+NEVER_ABOVE: Final = Decimal(1_000_000_000)
+"""Where a bracket's exit is put that nobody wants: venues ask for both, and no price goes there, in dollars."""
+
 _DIGEST_CHARACTERS: Final = 26
 _NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 
@@ -196,6 +200,7 @@ class OrderIntent(_Frozen):
         reference_price: The price that the wish was made at, in dollars: slippage is measured against it.
         traceparent: W3C trace context of the wish, "" outside a trace.
         parent: The intent whose rest this one goes on with at another venue.
+        venue: The only one that it may go to; None for whichever the router chooses.
     """
 
     intent_id: IntentId
@@ -207,6 +212,7 @@ class OrderIntent(_Frozen):
     reference_price: Price | None = None
     traceparent: str = ""
     parent: IntentId | None = None
+    venue: VenueName | None = None
 
 
 def intent_id(strategy: str, symbol: str, signal_at: datetime, leg: str) -> IntentId:

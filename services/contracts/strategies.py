@@ -4,15 +4,16 @@ A fact about a strategy has its name as the subject, one about a signal the id o
 market data the symbol, one about a study the study's name.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from services.contracts.events import Event
 from services.contracts.market import Side, Symbol
-from services.contracts.orders import DenyReason, IntentId, StrategyName
+from services.contracts.orders import DenyReason, IntentId, StrategyName, VenueName
 
 
 class StrategyState(StrEnum):
@@ -237,3 +238,59 @@ class StudyFinished(Event):
     failed: tuple[str, ...]
     deflated_sharpe: float | None
     duration_seconds: NonNegativeFloat
+
+
+# --- what is told over HTTP
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class StrategyBudgetView(_Told):
+    """What a strategy may use, and what it does.
+
+    Attributes:
+        largest_exposure, exposure: Worth of what it holds and of what works for it, in dollars.
+        orders_a_day, orders_today: Orders that open something; the day is New York's. None for no limit.
+    """
+
+    largest_exposure: Decimal
+    exposure: Decimal
+    orders_a_day: int | None
+    orders_today: int
+
+
+class StrategyView(_Told):
+    """How a strategy stands.
+
+    Attributes:
+        kind: Its name in the registry.
+        venue: Where its orders go; None for wherever the router sends them.
+        parameters: Every one, those from the file and the author's.
+        equity: Its capital and what it has made of it, in dollars, at the last closes.
+        held: Shares by symbol, negative when short.
+        last_bar_at: Start of the last bar that it decided at.
+        last_signal_at: When it last wanted something.
+        detail: Why it stands so, in words; "" while it runs.
+    """
+
+    name: StrategyName
+    kind: str
+    state: StrategyState
+    symbols: tuple[Symbol, ...]
+    timeframe: str
+    venue: VenueName | None
+    parameters: Mapping[str, int | float | str]
+    budget: StrategyBudgetView
+    equity: Decimal
+    held: Mapping[Symbol, Decimal]
+    last_bar_at: AwareDatetime | None
+    last_signal_at: AwareDatetime | None
+    detail: str
+
+
+class StrategyList(_Told):
+    """Every strategy that the trading file names, in its order."""
+
+    strategies: tuple[StrategyView, ...]

@@ -81,6 +81,18 @@ class Desk:
         self._must_lead()
         return self._made.replacer.replace(client_order_id, change, actor)
 
+    def look(self, client_order_id: ClientOrderId) -> None:
+        """Ask the venue how an order stands, now, and work the answer in.
+
+        Raises:
+            OrderNotFoundError: There is no such order.
+            VenueUnavailableError: The venue does not answer.
+            NotOwnerError: Another process trades.
+        """
+        self._must_lead()
+        order = self._parts.book.working.get(client_order_id) or self._parts.book.get(client_order_id)
+        self._made.reconcilers[order.venue].ask(client_order_id)
+
     # --- the state of trading
 
     def halt(self, actor: str, reason: str, *, flatten: bool = True) -> KillReport:

@@ -180,8 +180,16 @@ class Submitter:
         return Denial(denied.reason, denied.detail)
 
     def _choice(self, journey: _Journey, ticket: OrderTicket, books: Books) -> Choice:
-        candidates = [each for each in self._sighting.candidates(journey.lookups) if each.venue not in journey.tried]
-        return rank(candidates, ticket, books.held(ticket.symbol, ticket.side), self._in_use)
+        bound = journey.intent.venue
+        candidates = [
+            each
+            for each in self._sighting.candidates(journey.lookups)
+            if each.venue not in journey.tried and bound in {None, each.venue}
+        ]
+        held = books.held(ticket.symbol, ticket.side)
+        if bound is not None:  # what others hold elsewhere is not this wish's to close
+            held = {venue: each for venue, each in held.items() if venue == bound}
+        return rank(candidates, ticket, held, self._in_use)
 
     def _travel(self, journey: _Journey, way: _Way) -> None:
         """Send the order, and go on to other venues as far as there is proof that it may."""

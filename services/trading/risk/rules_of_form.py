@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import Final
 
 from services.contracts.market import OrderClass, OrderType, Side, TimeInForce, on_tick, tick_at
-from services.contracts.orders import DenyReason
+from services.contracts.orders import NEVER_ABOVE, NEVER_BELOW, DenyReason
 from services.trading.risk.question import Denied, Question, plainly, sound
 from services.trading.risk.sight import Market
 
 _SMALLEST: Final = Decimal("1E-9")
+_NOWHERE: Final = frozenset({NEVER_BELOW, NEVER_ABOVE})
 
 
 def lot(question: Question) -> Denied | None:
@@ -84,6 +85,8 @@ def price_collar(question: Question) -> Denied | None:
     band = question.limits.price_band
     low, high = reference.price * (1 - band), reference.price * (1 + band)
     for name, price in _prices(question):
+        if price in _NOWHERE and price not in {question.ticket.limit_price, question.ticket.stop_price}:
+            continue  # an exit of a bracket that is not wanted
         if not low <= price <= high:
             detail = (
                 f"The {name} of {price:f} is more than {band:.0%} away from the market's {_quoted(reference.price)}"

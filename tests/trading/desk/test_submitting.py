@@ -13,7 +13,7 @@ from services.kit.database_errors import DatabaseError
 from services.trading.brokers.port import NotSent, OutcomeUnknown, Rejected
 from services.trading.desk.errors import NotOwnerError
 from tests.auth.support import CrashError
-from tests.trading.desk.support import WIDE, DeskHouse, failing_once
+from tests.trading.desk.support import BETA, WIDE, DeskHouse, failing_once
 
 
 def test_a_wish_becomes_one_order_at_one_venue(house: DeskHouse) -> None:
@@ -306,3 +306,24 @@ def test_callers_wait_for_the_disk_together_and_never_pass_a_limit_together(data
 
     assert sorted(map(str, denials)) == sorted(["None"] * most + [str(DenyReason.OPEN_ORDERS)] * (callers - most))
     assert len(house.alpha.submitted) + len(house.beta.submitted) == most
+
+
+def test_a_wish_that_is_bound_to_a_venue_goes_there_alone(database: Database) -> None:
+    house = DeskHouse(database).start()
+    house.hold(house.alpha, 10)
+    bound = house.intent(leg="bound", side=Side.SELL, quantity=Decimal(4)).model_copy(update={"venue": BETA})
+
+    placed = house.desk.submit(bound)
+
+    assert [order.venue for order in placed.orders] == [BETA], placed.denial
+
+
+def test_a_wish_that_is_bound_to_a_venue_that_is_away_goes_nowhere(database: Database) -> None:
+    house = DeskHouse(database).start()
+    house.made.listeners[BETA].disconnected("the cable is cut")
+
+    placed = house.desk.submit(house.intent(leg="bound").model_copy(update={"venue": BETA}))
+
+    assert placed.denial is not None
+    assert placed.denial.reason in {DenyReason.NO_VENUE, DenyReason.NOT_READY}
+    assert house.alpha.submitted == []

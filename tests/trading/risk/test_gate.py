@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.contracts.market import Instrument, OrderClass, OrderType, Side, TimeInForce
-from services.contracts.orders import DenyReason, OrderTicket, StopLoss, TradingState
+from services.contracts.orders import NEVER_ABOVE, NEVER_BELOW, DenyReason, OrderTicket, StopLoss, TradingState
 from services.trading.risk.gate import RULES, check
 from services.trading.risk.limits import Limits, StrategyLimits, VenueLimits
 from services.trading.risk.question import Denied
@@ -211,6 +211,7 @@ CASES = [
         ticket(order_type=OrderType.STOP, stop_price=Decimal(151)),
     ),
     Case("a leg in another world", DenyReason.PRICE_COLLAR, "target's price of 1100", bracket("95", "1100")),
+    Case("a limit where no price goes", DenyReason.PRICE_COLLAR, "limit price", limit_order("0.0001")),
     Case(
         "a stop-limit far beyond its stop",
         DenyReason.PRICE_COLLAR,
@@ -365,6 +366,8 @@ def test_gate_when_all_is_well_then_the_order_passes() -> None:
 
 
 PASSING = [
+    ("a bracket with a stop alone", bracket("95", str(NEVER_ABOVE)), {}, Limits()),
+    ("a bracket with a target alone", bracket(str(NEVER_BELOW), "110"), {}, Limits()),
     ("limit at the collar's edge", limit_order("105"), {}, Limits()),
     ("limit far on the side where it waits", limit_order("60"), {}, Limits()),
     ("whole order at its limit", ticket(quantity=Decimal(100)), {}, Limits()),
