@@ -5,9 +5,18 @@ A fact about a match has the entry's id as the subject, one about a miss the gap
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
 
 from services.contracts.alerting import Severity
 from services.contracts.events import Event
@@ -130,6 +139,12 @@ class MatchQuery(BaseModel):
     alert_name: str = Field(default="", max_length=200)
     source: str = Field(default="", max_length=200)
     service_name: str = Field(default="", max_length=100)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.text.strip() or self.code or self.alert_name or self.http_status):
+            raise ValueError("give text, code, http_status or alert_name")
+        return self
 
 
 class Match(_Told):

@@ -1,0 +1,143 @@
+"""Finds the entry that answers an error: by its name and codes, by its text, or by the words it has in common."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.content.knowledge.entries import Entry
+from services.content.knowledge.index import KnowledgeIndex
+from services.content.knowledge.normalising import Signature
+from services.content.knowledge.patterns import compiled
+from services.contracts.knowledge import EntryId, EntryKind, Gap, MatchedBy
+
+MOST_MATCHES: Final = 5
+
+# Below half of what an error says, an entry is about something else. Measured on this repository's own entries: the
+# errors of tests/content/test_matching.py that an entry answers hold 0.62 and more, the strange ones 0.31 and less.
+LEAST_SHARE: Final = 0.5
+_FEWEST_WORDS = 3
+
+_EXACT: Final = 1.0
+_EXACT_IN_PART: Final = 0.8  # venue and status agree and no more is named, or code and text do and no venue is told
+_PATTERN: Final = 0.9
+_PATTERN_ELSEWHERE: Final = 0.7  # the entry is about a venue or status that the error does not tell
+_MOST_BY_TEXT: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry that answers, and how sure that is."""
+
+    entry: Entry
+    how: MatchedBy
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    entry: Entry
+    regex: re.Pattern[str]
+
+
+class Matcher:
+    """Matches errors against entries as they are now."""
+
+    def __init__(self, entries: Sequence[Entry], index: KnowledgeIndex) -> None:
+        self._by_id = {entry.front.id: entry for entry in entries}
+        self._index = index
+        self._by_alert = {entry.front.alert: entry for entry in entries if entry.front.alert}
+        self._by_code = _grouped((entry.front.code.casefold(), entry) for entry in entries if entry.front.code)
+        self._by_template = _grouped(
+            (entry.front.template.casefold(), entry) for entry in entries if entry.front.template
+        )
+        self._by_status = _grouped(
+            (str(entry.front.http_status), entry) for entry in entries if _names_status_alone(entry)
+        )
+        self._patterns = [_Pattern(entry, compiled(entry.front.regex)) for entry in entries if entry.front.regex]
+
+    def match(self, signature: Signature, *, alert_name: str = "") -> list[Candidate]:
+        """Entries that answer, the surest first, at most `MOST_MATCHES`."""
+        best: dict[EntryId, Candidate] = {}
+        for candidate in (*self._exact(signature, alert_name), *self._by_pattern(signature)):
+            known = best.get(candidate.entry.front.id)
+            if known is None or candidate.confidence > known.confidence:
+                best[candidate.entry.front.id] = candidate
+        found = list(best.values()) or self._by_words(signature)
+        return sorted(found, key=_order)[:MOST_MATCHES]
+
+    def answers(self, gap: Gap) -> bool:
+        """Whether an entry answers what none did when it was met."""
+        signature = Signature(gap.example, gap.signature, gap.venue, gap.http_status, gap.code)
+        return bool(self.match(signature, alert_name=gap.source))
+
+    def _exact(self, signature: Signature, alert_name: str) -> Iterable[Candidate]:
+        if alert_name in self._by_alert:
+            yield Candidate(self._by_alert[alert_name], MatchedBy.EXACT, _EXACT)
+        named = [
+            *(self._by_code[signature.code.casefold()] if signature.code else ()),
+            *(self._by_template[signature.template.casefold()] if signature.template else ()),
+        ]
+        for entry in named:
+            if _agrees(entry, signature) and _is_stated(entry, signature):
+                certain = _EXACT if _tells_place(entry, signature) else _EXACT_IN_PART
+                yield Candidate(entry, MatchedBy.EXACT, certain)
+        for entry in self._by_status[str(signature.http_status)]:
+            if entry.front.venue.casefold() == signature.venue.casefold():
+                yield Candidate(entry, MatchedBy.EXACT, _EXACT_IN_PART)
+
+    def _by_pattern(self, signature: Signature) -> Iterable[Candidate]:
+        if not signature.text:
+            return
+        for pattern in self._patterns:
+            if _agrees(pattern.entry, signature) and pattern.regex.search(signature.text):
+                told = _tells_place(pattern.entry, signature)
+                yield Candidate(pattern.entry, MatchedBy.PATTERN, _PATTERN if told else _PATTERN_ELSEWHERE)
+
+    def _by_words(self, signature: Signature) -> list[Candidate]:
+        return [
+            Candidate(self._by_id[found.entry_id], MatchedBy.TEXT, round(share * _MOST_BY_TEXT, 3))
+            for found, share, words in self._index.nearest(signature.template, limit=3)
+            if share >= LEAST_SHARE and words >= _FEWEST_WORDS and _agrees(self._by_id[found.entry_id], signature)
+        ]
+
+
+def _grouped(pairs: Iterable[tuple[str, Entry]]) -> defaultdict[str, list[Entry]]:
+    groups: defaultdict[str, list[Entry]] = defaultdict(list)
+    for key, entry in pairs:
+        groups[key].append(entry)
+    return groups
+
+
+def _names_status_alone(entry: Entry) -> bool:
+    front = entry.front
+    return front.http_status is not None and bool(front.venue) and not (front.code or front.template or front.regex)
+
+
+def _agrees(entry: Entry, signature: Signature) -> bool:
+    """Whether nothing that both tell differs."""
+    front = entry.front
+    return (
+        (not front.venue or not signature.venue or front.venue.casefold() == signature.venue.casefold())
+        and (front.http_status is None or signature.http_status in {None, front.http_status})
+        and (not front.code or not signature.code or front.code.casefold() == signature.code.casefold())
+    )
+
+
+def _is_stated(entry: Entry, signature: Signature) -> bool:
+    """Whether the error tells the code and the text that the entry names."""
+    front = entry.front
+    return (not front.code or front.code.casefold() == signature.code.casefold()) and (
+        not front.template or front.template.casefold() == signature.template.casefold()
+    )
+
+
+def _tells_place(entry: Entry, signature: Signature) -> bool:
+    return not entry.front.venue or bool(signature.venue)
+
+
+def _order(candidate: Candidate) -> tuple[float, bool, str]:
+    front = candidate.entry.front
+    # An entry about the error itself goes before one about what surrounds it.
+    return (-candidate.confidence, front.kind not in {EntryKind.ERROR_SIGNATURE, EntryKind.RUNBOOK}, front.id)
