@@ -42,8 +42,12 @@ from services.trading.portfolio import store as portfolio
 from services.trading.risk.limits import digest
 from services.trading.risk.sight import Market
 from services.trading.settings import TradingFile, TradingSettings, VenueConfig
+from services.trading.strategies.registry import STRATEGIES
+from services.trading.strategy_gauges import declare_tuned
+from services.trading.studies import StudyFollower, ledger_at
 
 _PRICES_SECONDS: Final = 2.0
+_STUDIES_SECONDS: Final = 5.0
 _PRUNE_SECONDS: Final = 600.0
 _ALPACA: Final = {Environment.PAPER: PAPER_URL, Environment.LIVE: LIVE_URL}
 
@@ -85,6 +89,7 @@ def build(settings: TradingSettings, *, clock: Clock | None = None) -> ServiceAp
         clock=chassis.clock,
     )
     chassis.telemetry.metrics.before_collecting(gauges.refresh)
+    declare_tuned(chassis.telemetry.metrics, STRATEGIES)
     return chassis.create_app(
         "Sightline trading",
         routers=[order_router(desk, house.book, chassis.clock), standing_router(desk)],
@@ -153,6 +158,7 @@ class _House:
         return [
             self._closing,
             partial(repeating, self.prices.refresh, every_seconds=_PRICES_SECONDS, purpose="read the latest prices"),
+            self._following_studies,
             partial(repeating, self.book.prune, every_seconds=_PRUNE_SECONDS, purpose="forget old raw frames"),
         ]
 
@@ -187,6 +193,21 @@ class _House:
             return held
 
         return headers
+
+    @asynccontextmanager
+    async def _following_studies(self) -> AsyncIterator[None]:
+        chassis, settings = self.chassis, self.chassis.settings
+        follower = StudyFollower(
+            ledger_at(settings.tuning_storage, settings.data_dir / "tuning"),
+            facts=chassis.facts,
+            metrics=chassis.telemetry.metrics,
+            kinds=STRATEGIES,
+        )
+        try:
+            async with repeating(follower.look, every_seconds=_STUDIES_SECONDS, purpose="follow studies"):
+                yield
+        finally:
+            await asyncio.to_thread(follower.close)
 
     @asynccontextmanager
     async def _closing(self) -> AsyncIterator[None]:

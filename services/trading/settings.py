@@ -86,6 +86,10 @@ class TradingSettings(ServiceSettings):
         description="Whose trades give Alpaca's prices: iex, or sip for all exchanges, which costs extra.",
     )
     allow_live: bool = Field(default=False, description="Whether venues that move real money may be used.")
+    tuning_storage: str | None = Field(
+        default=None,
+        description="Postgres that studies share, as `sightline tune --storage` has it. Default: the data directory's.",
+    )
     auth_url: str | None = Field(default=None, description="Base URL of auth. Default: its own port on this machine.")
     paper_url: str | None = Field(
         default=None, description="Base URL of the local paper venues. Default: the venue service on this machine."

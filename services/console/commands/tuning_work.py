@@ -22,7 +22,7 @@ from services.trading.tuning.sharpe import annual
 from services.trading.tuning.study import Study
 from services.trading.tuning.subject import Subject
 from services.trading.tuning.tier_a import subject_of
-from services.trading.tuning.verdict import Verdict, judge
+from services.trading.tuning.verdict import Verdict, judge, judgement
 
 _AGAINST: Final = ("cash", "hold")
 _LONGEST_NAME: Final = 80
@@ -69,19 +69,23 @@ class TuningWork:
             opened(search.storage, self._operator.layout.data_dir / "tuning", clock) as home,
             open_study(home, name, subject, plan, resume=search.resume, clock=clock) as study,
         ):
-            if study.ledger.opened(name) is None:
-                self._try(study, run)
-            self._conclude(study, look=run.open_hold_out)
+            done = study.ledger.opened(name) is not None or self._try(study, run)
+            verdict = self._conclude(study, look=run.open_hold_out)
+            if done:
+                trials, _ = study.ledger.of_study(name)
+                study.ledger.judge(judgement(name, verdict, len(trials)))
 
-    def _try(self, study: Study, run: Run) -> None:
+    def _try(self, study: Study, run: Run) -> bool:
+        """Returns whether the search has all that it wants; its time may have been too short."""
         try:
             with TuningProgress(self._operator.out) as shown:
-                study.run(run.trials, batch=run.batch, budget_seconds=run.budget_seconds, listener=shown.show)
+                ended = study.run(run.trials, batch=run.batch, budget_seconds=run.budget_seconds, listener=shown.show)
         except KeyboardInterrupt:
             self._operator.progress.note(f"every trial that was made is kept: --resume goes on with {study.name}")
             raise
+        return ended.done >= ended.wanted
 
-    def _conclude(self, study: Study, *, look: bool) -> None:
+    def _conclude(self, study: Study, *, look: bool) -> Verdict:
         verdict = judge(gather(study))
         if look and study.ledger.opened(study.name) is None:
             if verdict.recommended:
@@ -91,6 +95,7 @@ class TuningWork:
                 self._operator.progress.note("the hold-out stays locked: the candidate has failed without it")
         for part in _told(verdict):
             self._operator.out.print(part, soft_wrap=True)
+        return verdict
 
 
 @contextmanager

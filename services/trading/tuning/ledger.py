@@ -1,6 +1,6 @@
 """Every trial that was ever made, so that none can be forgotten when the best one is judged.
 
-Rows are only added. A trial is in here before its study is told of it: what a crash leaves behind is a trial that the
+Trials are only added. One is in here before its study is told of it: what a crash leaves behind is a trial that the
 study does not know yet, never one that was tried and left no trace.
 """
 
@@ -12,14 +12,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.moments import microseconds, moment
 from services.trading.tuning.errors import HoldOutSpentError
-from services.trading.tuning.tables import HOLD_OUTS, STUDIES, TRIALS
+from services.trading.tuning.tables import HOLD_OUTS, RUNS, STUDIES, TRIALS, VERDICTS
 
 VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
 
@@ -73,6 +73,24 @@ class Opening:
     opened_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a study came to.
+
+    Attributes:
+        trials: Settings that it tried, neighbours included.
+        recommended: Whether its candidate passed every test.
+        failed: The names of the tests that were not passed.
+        deflated_sharpe: A probability; None where it could not be computed.
+    """
+
+    study: str
+    trials: int
+    recommended: bool
+    failed: tuple[str, ...]
+    deflated_sharpe: float | None
+
+
 class Ledger:
     """The ledger in a database whose migrations have run."""
 
@@ -123,6 +141,30 @@ class Ledger:
         )
         with self._database.reading() as connection:
             return {(row.version, row.setting): _trial(row) for row in connection.execute(query)}
+
+    def want(self, study: str, trials: int) -> None:
+        """Note down that a run begins, and how many trials the search is to have."""
+        values = {"wanted": trials, "began_at_us": self._now_us()}
+        with self._database.transaction() as connection:
+            changed = connection.execute(update(RUNS).where(RUNS.c.study == study).values(values))
+            if changed.rowcount == 0:
+                connection.execute(insert(RUNS).values(study=study, **values))
+
+    def judge(self, judgement: Judgement) -> bool:
+        """Note down what a study came to. Returns whether that is new: the same again is not added."""
+        newest = select(VERDICTS).where(VERDICTS.c.study == judgement.study).order_by(VERDICTS.c.judged_at_us.desc())
+        row = {
+            "trials": judgement.trials,
+            "recommended": judgement.recommended,
+            "failed": json.dumps(judgement.failed),
+            "deflated_sharpe": judgement.deflated_sharpe,
+        }
+        with self._database.transaction() as connection:
+            last = connection.execute(newest.limit(1)).one_or_none()
+            if last is not None and all(getattr(last, name) == value for name, value in row.items()):
+                return False
+            connection.execute(insert(VERDICTS).values(study=judgement.study, judged_at_us=self._now_us(), **row))
+        return True
 
     def open_hold_out(self, study: str, setting: str) -> Opening:
         """Note down, durably, that a study's hold-out is looked at for a setting; asking again for it is harmless.

@@ -96,6 +96,7 @@ class Study:
         self._refresh()
         before = len(self._known)
         wanted = min(trials, self._suggesting.settings or trials)
+        self.ledger.want(self.name, wanted)
 
         def told() -> Progress:
             progress = self._progress(wanted, before, self._clock.monotonic() - began)

@@ -1,9 +1,13 @@
-"""What the ledger of trials stores. Rows are added and never changed; times are whole microseconds since the epoch."""
+"""What the ledger of trials stores. Times are whole microseconds since the epoch.
+
+Rows are added and never changed, but for how many trials a study wants.
+"""
 
 from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -56,4 +60,23 @@ HOLD_OUTS = Table(
     Column("study", String(80), ForeignKey("tuning_studies.name"), primary_key=True),
     Column("setting", Text, nullable=False),  # JSON
     Column("opened_at_us", BigInteger, nullable=False),
+)
+
+RUNS = Table(
+    "tuning_runs",
+    METADATA,
+    Column("study", String(80), ForeignKey("tuning_studies.name"), primary_key=True),
+    Column("wanted", Integer, nullable=False),  # trials of the search, as the latest run was told
+    Column("began_at_us", BigInteger, nullable=False),  # the latest run
+)
+
+VERDICTS = Table(
+    "tuning_verdicts",
+    METADATA,
+    Column("study", String(80), ForeignKey("tuning_studies.name"), primary_key=True),
+    Column("judged_at_us", BigInteger, primary_key=True),
+    Column("trials", Integer, nullable=False),
+    Column("recommended", Boolean, nullable=False),
+    Column("failed", Text, nullable=False),  # JSON list of the tests that were not passed
+    Column("deflated_sharpe", Float),
 )

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, inf, isnan, nan
+from typing import Final
 
 from services.trading.tuning.evidence import Evidence
+from services.trading.tuning.ledger import Judgement
 from services.trading.tuning.sharpe import deflated_sharpe, expected_maximum_sharpe, track_record_needed
+
+DEFLATED: Final = "deflated Sharpe ratio"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,19 @@ class Verdict:
         return said
 
 
+def judgement(study: str, verdict: Verdict, trials: int) -> Judgement:
+    """What the ledger keeps of a verdict, for a study that has tried so many settings."""
+    named = {check.name.partition(",")[0]: check for check in verdict.checks}
+    deflated = named[DEFLATED].value
+    return Judgement(
+        study=study,
+        trials=trials,
+        recommended=verdict.recommended,
+        failed=tuple(name for name, check in named.items() if not check.passed),
+        deflated_sharpe=None if isnan(deflated) else deflated,
+    )
+
+
 def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     """Hold the evidence against the thresholds."""
     limits = thresholds or Thresholds()
@@ -114,7 +131,7 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Verdict:
     luck = expected_maximum_sharpe(evidence.tried, evidence.variance)
     checks = [
         Check(
-            f"deflated Sharpe ratio, {evidence.tried} tries ever",
+            f"{DEFLATED}, {evidence.tried} tries ever",
             deflated_sharpe(evidence.record, evidence.tried, evidence.variance),
             limits.deflated_sharpe,
             ">=",

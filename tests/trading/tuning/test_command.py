@@ -20,6 +20,7 @@ from services.kit.bar_parquet import write_parquet
 from services.kit.clock import SystemClock
 from services.trading.marketdata.port import Adjustment, Timeframe
 from services.trading.marketdata.store import BarStore, Series
+from services.trading.tuning.following import judged_after, progress
 from services.trading.tuning.home import FileHome
 from services.trading.tuning.ledger import Kind
 from services.trading.tuning.progress import Progress
@@ -59,6 +60,30 @@ def test_a_study_ends_with_a_table_and_no_edge_is_no_failure(tune: Tune) -> None
     assert "30 of 30 trials and" in out
     for test in ("deflated Sharpe ratio", "probability of overfitting", "p-value of superior ability"):
         assert test in out
+
+
+def test_a_study_that_has_all_its_trials_leaves_its_verdict_in_the_ledger(tune: Tune, tmp_path: Path) -> None:
+    tune("--trials", "30")
+    home = FileHome(tmp_path / "var" / "tuning", SystemClock())
+    with home.ledger._database.reading() as connection:
+        (judged,) = judged_after(connection, None)
+        shown = progress(connection)
+    home.close()
+    assert (judged.study, judged.strategy, judged.recommended) == (STUDY, "sma-cross", False)
+    assert judged.failed
+    assert judged.trials >= 30
+    assert shown == {"sma-cross": 1.0}
+
+
+def test_a_study_that_ran_out_of_time_leaves_no_verdict(tune: Tune, tmp_path: Path) -> None:
+    tune("--trials", "3")
+    code, _, _ = tune("--trials", "100000", "--resume", "--budget-seconds", "0")
+    assert code == 0
+    home = FileHome(tmp_path / "var" / "tuning", SystemClock())
+    with home.ledger._database.reading() as connection:
+        (judged,) = judged_after(connection, None)
+    home.close()
+    assert judged.trials < 100
 
 
 def test_a_study_is_gone_on_with(tune: Tune) -> None:
