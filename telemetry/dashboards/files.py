@@ -6,8 +6,10 @@ from pathlib import Path
 
 from telemetry.dashboards.auth_flows import auth_flows
 from telemetry.dashboards.brokers_failover import brokers_failover
+from telemetry.dashboards.content_knowledge import content_knowledge
 from telemetry.dashboards.dashboard import Dashboard
 from telemetry.dashboards.order_state import order_state
+from telemetry.dashboards.overview import overview
 from telemetry.dashboards.strategies import strategies
 from telemetry.dashboards.telemetry_health import telemetry_health
 
@@ -16,7 +18,15 @@ _DIFF_LINES = 40
 
 def dashboards() -> tuple[Dashboard, ...]:
     """Every dashboard of the platform."""
-    return (auth_flows(), brokers_failover(), order_state(), strategies(), telemetry_health())
+    return (
+        auth_flows(),
+        brokers_failover(),
+        content_knowledge(),
+        order_state(),
+        overview(),
+        strategies(),
+        telemetry_health(),
+    )
 
 
 def rendered() -> dict[str, str]:
