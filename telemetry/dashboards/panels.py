@@ -8,6 +8,7 @@ from typing import Any, Final
 
 PROMETHEUS: Final = {"type": "prometheus", "uid": "prometheus"}
 LOKI: Final = {"type": "loki", "uid": "loki"}
+TEMPO: Final = {"type": "tempo", "uid": "tempo"}
 
 COLUMNS = 24
 
@@ -213,6 +214,21 @@ class Logs(Panel):
                 }
                 for ref_id, target in _with_ids(self.targets)
             ],
+        }
+
+
+class ServiceMap(Panel):
+    """Which service calls which, drawn from the service graph that Tempo derives from traces; it asks no query."""
+
+    __slots__ = ()
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "type": "nodeGraph",
+            "datasource": TEMPO,
+            "fieldConfig": {"defaults": {"noValue": self.empty, "unit": self.unit}, "overrides": []},
+            "options": {"nodes": {}, "edges": {}},
+            "targets": [{"datasource": TEMPO, "queryType": "serviceMap", "refId": "A"}],
         }
 
 

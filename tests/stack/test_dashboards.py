@@ -133,6 +133,8 @@ def test_panel_when_read_then_it_explains_itself_and_its_emptiness(title: str) -
 def test_panel_when_it_asks_then_a_provisioned_data_source_answers(title: str) -> None:
     for target in PANELS[title]["targets"]:
         assert target["datasource"]["uid"] in DATASOURCES
+        if target.get("queryType") == "serviceMap":
+            continue  # the whole of what Tempo knows: it takes no expression
         assert "$env" in target["expr"]
         assert "$service" in target["expr"]
 

@@ -343,7 +343,7 @@ GRAFANA = Component(
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "GF_NEWS_NEWS_FEED_ENABLED": "false",
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": "{run}/grafana/dashboards/telemetry-health.json",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": "{run}/grafana/dashboards/overview.json",
         "SIGHTLINE_DASHBOARDS_DIR": "{run}/grafana/dashboards",
     },
     ports={"grafana": 3000},
