@@ -151,7 +151,7 @@ def _orders() -> tuple[Panel, ...]:
         ),
         TimeSeries(
             title="Result",
-            description="The session's profit after fees, all venues together; what each account is worth (right axis).",
+            description="The session's profit after fees, of all venues; what each account is worth (right axis).",
             unit=Unit.DOLLARS,
             targets=(
                 Target(query=current(catalogue.TRADING_DAY_RESULT), legend="day"),
