@@ -91,7 +91,7 @@ def read_library(places: Places, *, today: date) -> Library:
             problems += error.problems
     for path, told in places.runbook_files():
         try:
-            changed_on = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+            changed_on = min(datetime.fromtimestamp(path.stat().st_mtime, UTC).date(), today)
             read += [(entry, path) for entry in read_runbook(_text(path, told), path=told, changed_on=changed_on)]
         except EntryUnreadableError as error:
             problems += error.problems
