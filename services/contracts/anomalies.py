@@ -239,7 +239,7 @@ class DiagnosisRequest(BaseModel):
         target: The venue, account, strategy or symbol that it is about; "" for none in particular.
         service_name: The service that it showed in; "" for none in particular.
         started_at: When it was first seen. The cause may lie before.
-        until: Up to when to look, five minutes after `started_at` at least; None for now.
+        until: Up to when to look; None for now. With it the same telemetry gives the same answer at any time.
         window_seconds: How long before `started_at` to begin.
     """
 

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.agents.detectors.templates import TemplateMiner, TemplateMinerState
+from services.agents.signals.reading import OUTSIDE
 from telemetry.query.ports import LogLine
 
 WINDOW_SECONDS: Final = 300.0
@@ -21,7 +22,7 @@ _TIMES: Final = 5.0
 _NS: Final = 1_000_000_000
 # What the platform says about alerts, incidents and anomalies follows from something else. To find it out of the
 # ordinary in turn would make every finding cause the next.
-_ECHOES: Final = ("agents.", "alerting.", "automation.", "incidents.", "pipelines.", "content.")
+ECHOES: Final = ("agents.", "alerting.", "automation.", "incidents.", "pipelines.", "content.")
 
 
 class _Counted(BaseModel):
@@ -88,7 +89,7 @@ class LogWatch:
         if state.began is None or state.window_began is None:
             state.began = state.window_began = until
         for line in lines:
-            if line.field("event_type").startswith(_ECHOES):
+            if line.service_name in OUTSIDE or line.field("event_type").startswith(ECHOES):
                 continue
             self._count(line)
         for recent in self._recent.values():

@@ -12,7 +12,6 @@ from services.agents.detectors.making import make
 from services.agents.detectors.seasons import season_of
 from services.agents.signals.signal import Sample, Signal, Track
 from services.contracts.anomalies import Detector, DetectorState, DetectorView
-from services.contracts.anomalies import Detector as Kind
 
 MOST_SERIES: Final = 3_000
 _FORGOTTEN_AFTER_SECONDS: Final = 86_400.0
@@ -24,7 +23,7 @@ class Watched:
     """One detector on one series, and what it said last."""
 
     signal: Signal
-    kind: Kind
+    kind: Detector
     track: Track
     detector: SeriesDetector
     sample: Sample | None = None
@@ -106,7 +105,7 @@ class DetectorBank:
             del self.watched[key]
         return gone
 
-    def _of(self, signal: Signal, kind: Kind, track: Track) -> Watched | None:
+    def _of(self, signal: Signal, kind: Detector, track: Track) -> Watched | None:
         key = f"{signal.name}|{kind.value}|{track.text}"
         each = self.watched.get(key)
         if each is None:
@@ -116,7 +115,7 @@ class DetectorBank:
         each.track = track
         return each
 
-    def _made(self, key: str, signal: Signal, kind: Kind) -> SeriesDetector:
+    def _made(self, key: str, signal: Signal, kind: Detector) -> SeriesDetector:
         try:
             return make(kind, signal, self.restored.pop(key, ""))
         except ValidationError:

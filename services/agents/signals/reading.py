@@ -25,6 +25,8 @@ from telemetry.query.open import Readers
 from telemetry.query.ports import LogLine, LogQuery, Series, SeriesQuery
 
 SPAN_STEPS: Final = 4  # an observation of a counter covers so many steps: a scrape may come early or late
+# The simulated brokers stand for brokers, whose inside nobody sees: what they tell of themselves must not be read.
+OUTSIDE: Final = frozenset({"venue"})
 _MINUTE: Final = 60.0
 _MOST_ERROR_LINES: Final = 20_000
 _NS: Final = 1_000_000_000
@@ -62,9 +64,10 @@ class SignalReader:
 
     def errors(self, start: datetime, end: datetime) -> list[LogLine]:
         """Lines of level error and above, the oldest first."""
-        return self._readers.logs.search(
+        found = self._readers.logs.search(
             LogQuery(start=start, end=end, min_level="error", limit=_MOST_ERROR_LINES, newest_first=False)
         )
+        return [line for line in found if line.service_name not in OUTSIDE]
 
     def services(self, start: datetime, end: datetime, step_seconds: float) -> set[str]:
         """The services that told anything."""
@@ -72,9 +75,10 @@ class SignalReader:
         return {dict(series.labels).get("service_name", "") for series in told} - {""}
 
     def _series(self, metric: str, start: datetime, end: datetime, step_seconds: float) -> list[Series]:
-        return self._readers.metrics.series(
+        found = self._readers.metrics.series(
             SeriesQuery(metric=metric, start=start, end=end, step_seconds=step_seconds, limit=5_000)
         )
+        return [series for series in found if dict(series.labels).get("service_name") not in OUTSIDE]
 
     def _grown(
         self, metric: str, where: Labels, by: tuple[str, ...], window: tuple[datetime, datetime, float]
