@@ -58,6 +58,7 @@ def _knowledge(chassis: Chassis[ContentSettings]) -> KnowledgeBase:
         chassis.telemetry.metrics,
         chassis.clock,
         stale_after=timedelta(days=settings.knowledge_stale_days),
+        families=settings.knowledge_venues,
     )
 
 

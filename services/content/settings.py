@@ -28,6 +28,11 @@ class ContentSettings(ServiceSettings):
         default=90, ge=1, le=3_650, description="After how many days unverified an entry counts as stale."
     )
 
+    knowledge_venues: dict[str, str] = Field(
+        default={"alpha": "alpaca", "beta": "alpaca"},
+        description="Whose protocol a venue speaks, by its name, as JSON; a name such as alpaca-paper tells by itself.",
+    )
+
     @property
     def docs_path(self) -> Path:
         """Where the platform's documentation lies."""

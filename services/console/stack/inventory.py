@@ -136,7 +136,12 @@ CONTENT = Component(
     purpose="knowledge base and documents",
     source=PythonModule(module="services.content"),
     command=("{python}", "-m", "services.content"),
-    settings=("SIGHTLINE_DOCS_DIR", "SIGHTLINE_KNOWLEDGE_DIR", "SIGHTLINE_KNOWLEDGE_STALE_DAYS"),
+    settings=(
+        "SIGHTLINE_DOCS_DIR",
+        "SIGHTLINE_KNOWLEDGE_DIR",
+        "SIGHTLINE_KNOWLEDGE_STALE_DAYS",
+        "SIGHTLINE_KNOWLEDGE_VENUES",
+    ),
     ports={"content": 8750},
     ready="http://{host}:{port}/readyz",
     depends_on=("nats", "loki", "tempo"),

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -51,6 +51,7 @@ class KnowledgeBase:
 
     Args:
         stale_after: How long an entry's statements are trusted unverified.
+        families: As for `Matcher`.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a part that a test replaces
@@ -62,6 +63,7 @@ class KnowledgeBase:
         clock: Clock,
         *,
         stale_after: timedelta,
+        families: Mapping[str, str],
     ) -> None:
         self._places = places
         self._facts = facts
@@ -69,6 +71,7 @@ class KnowledgeBase:
         self._metrics = metrics
         self._clock = clock
         self._stale_after = stale_after
+        self._families = families
         self._normaliser = Normaliser()
         self._refreshing = Lock()
         self._state = self._read()
@@ -140,7 +143,7 @@ class KnowledgeBase:
         library = read_library(self._places, today=today)
         entries = library.current()
         index = KnowledgeIndex(entries)
-        return _State(fingerprint, today, library, index, Matcher(entries, index))
+        return _State(fingerprint, today, library, index, Matcher(entries, index, self._families))
 
     def _announce(self) -> None:
         state = self._state

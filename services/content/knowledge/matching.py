@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.content.knowledge.entries import Entry
@@ -42,11 +42,19 @@ class _Pattern:
 
 
 class Matcher:
-    """Matches errors against entries as they are now."""
+    """Matches errors against entries as they are now.
 
-    def __init__(self, entries: Sequence[Entry], index: KnowledgeIndex) -> None:
+    Args:
+        entries: What may answer.
+        index: Of the same entries.
+        families: From the name of a venue of ours to whose protocol it speaks, where the name does not begin with it.
+    """
+
+    def __init__(self, entries: Sequence[Entry], index: KnowledgeIndex, families: Mapping[str, str]) -> None:
         self._by_id = {entry.front.id: entry for entry in entries}
         self._index = index
+        self._families = {name.casefold(): family.casefold() for name, family in families.items()}
+        self._known_venues = {entry.front.venue.casefold() for entry in entries} - {""}
         self._by_alert = {entry.front.alert: entry for entry in entries if entry.front.alert}
         self._by_code = _grouped((entry.front.code.casefold(), entry) for entry in entries if entry.front.code)
         self._by_template = _grouped(
@@ -59,6 +67,7 @@ class Matcher:
 
     def match(self, signature: Signature, *, alert_name: str = "") -> list[Candidate]:
         """Entries that answer, the surest first, at most `MOST_MATCHES`."""
+        signature = replace(signature, venue=self._family(signature.venue.casefold()))
         best: dict[EntryId, Candidate] = {}
         for candidate in (*self._exact(signature, alert_name), *self._by_pattern(signature)):
             known = best.get(candidate.entry.front.id)
@@ -72,6 +81,12 @@ class Matcher:
         signature = Signature(gap.example, gap.signature, gap.venue, gap.http_status, gap.code)
         return bool(self.match(signature, alert_name=gap.source))
 
+    def _family(self, venue: str) -> str:
+        """The venue that entries would be about; "" for one that no entry knows."""
+        head = re.split(r"[-_.]", venue, maxsplit=1)[0]
+        named = (venue, self._families.get(venue, ""), head)
+        return next((name for name in named if name in self._known_venues), "")
+
     def _exact(self, signature: Signature, alert_name: str) -> Iterable[Candidate]:
         if alert_name in self._by_alert:
             yield Candidate(self._by_alert[alert_name], MatchedBy.EXACT, _EXACT)
@@ -84,7 +99,7 @@ class Matcher:
                 certain = _EXACT if _tells_place(entry, signature) else _EXACT_IN_PART
                 yield Candidate(entry, MatchedBy.EXACT, certain)
         for entry in self._by_status[str(signature.http_status)]:
-            if entry.front.venue.casefold() == signature.venue.casefold():
+            if entry.front.venue.casefold() == signature.venue:
                 yield Candidate(entry, MatchedBy.EXACT, _EXACT_IN_PART)
 
     def _by_pattern(self, signature: Signature) -> Iterable[Candidate]:
@@ -119,7 +134,7 @@ def _agrees(entry: Entry, signature: Signature) -> bool:
     """Whether nothing that both tell differs."""
     front = entry.front
     return (
-        (not front.venue or not signature.venue or front.venue.casefold() == signature.venue.casefold())
+        (not front.venue or not signature.venue or front.venue.casefold() == signature.venue)
         and (front.http_status is None or signature.http_status in {None, front.http_status})
         and (not front.code or not signature.code or front.code.casefold() == signature.code.casefold())
     )

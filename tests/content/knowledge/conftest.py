@@ -23,6 +23,7 @@ from tests.kit.conftest import RecordedTelemetry, _TelemetryClock
 
 MIGRATIONS = Path(__file__).parents[3] / "services" / "content" / "migrations" / "versions"
 STALE_AFTER = timedelta(days=90)
+FAMILIES = {"alpha": "alpaca"}
 
 
 def entry_text(entry_id: str, body: str = "It means this. Do that.", **fields: str) -> str:
@@ -92,6 +93,7 @@ class House:
             self.telemetry.metrics,
             self.clock,
             stale_after=STALE_AFTER,
+            families=FAMILIES,
         )
         base.open()
         return base

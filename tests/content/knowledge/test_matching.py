@@ -10,7 +10,7 @@ from services.content.knowledge.index import KnowledgeIndex
 from services.content.knowledge.matching import MOST_MATCHES, Candidate, Matcher
 from services.content.knowledge.normalising import Normaliser
 from services.contracts.knowledge import MatchedBy, MatchQuery
-from tests.content.knowledge.conftest import made
+from tests.content.knowledge.conftest import FAMILIES, made
 
 ENTRIES = (
     made("by-code", kind="error_signature", venue="alpaca", code='"40310000"', http_status="403"),
@@ -24,7 +24,7 @@ ENTRIES = (
 
 
 def matcher(entries: Sequence[Entry] = ENTRIES) -> Matcher:
-    return Matcher(entries, KnowledgeIndex(entries))
+    return Matcher(entries, KnowledgeIndex(entries), FAMILIES)
 
 
 def asked(*, entries: Sequence[Entry] = ENTRIES, **fields: object) -> list[Candidate]:
@@ -42,7 +42,17 @@ def test_match_when_venue_and_code_agree_then_it_is_exact() -> None:
 
 
 def test_match_when_the_venue_is_another_then_its_code_means_nothing() -> None:
-    assert asked(text="forbidden entirely", venue="beta", code="40310000") == []
+    assert asked(text="forbidden entirely", venue="schwab", code="40310000") == []
+
+
+@pytest.mark.parametrize("venue", ["alpha", "alpaca-paper", "ALPACA"])
+def test_match_when_a_venue_speaks_the_protocol_then_entries_about_it_answer(venue: str) -> None:
+    found = asked(text="forbidden", venue=venue, code="40310000")
+    assert ids(found)[0] == ("by-code", MatchedBy.EXACT, 1.0)
+
+
+def test_match_when_a_venue_is_known_to_nobody_then_it_counts_as_not_told() -> None:
+    assert ids(asked(venue="gamma", code="40310000"))[0][2] == 0.8
 
 
 def test_match_when_no_venue_is_told_then_a_code_is_less_sure() -> None:
