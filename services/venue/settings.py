@@ -46,7 +46,8 @@ class VenueSettings(ServiceSettings):
     )
     paper_time: TimeSource = Field(
         default=TimeSource.MACHINE,
-        description="Whose time paper venues go by: machine, or replay for that of the bars.",
+        description="Whose time paper venues go by: machine; replay for that of the bars; present for the machine's "
+        "while the bars that are replayed keep their own.",
     )
     paper_fill_rule: FillRule = Field(
         default=FillRule.IMMEDIATE,
@@ -85,7 +86,8 @@ class VenueSettings(ServiceSettings):
         default=1.0,
         gt=0,
         le=1_000_000_000,
-        description="Seconds of the bars for each second of ours; other than 1 needs SIGHTLINE_PAPER_TIME=replay.",
+        description="Seconds of the bars for each second of ours; other than 1 needs SIGHTLINE_PAPER_TIME=replay or "
+        "present.",
     )
     paper_seed: int = Field(default=0, ge=0, description="Determines made-up bars, and faults left to chance.")
     paper_scenario: Path | None = Field(
@@ -94,16 +96,29 @@ class VenueSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _speed_fits_the_time(self) -> Self:
-        if self.paper_feed_speed != 1.0 and self.paper_time is not TimeSource.REPLAY:
-            raise ValueError("SIGHTLINE_PAPER_FEED_SPEED: only with SIGHTLINE_PAPER_TIME=replay can it differ from 1")
+        if self.paper_feed_speed != 1.0 and self.paper_time is TimeSource.MACHINE:
+            raise ValueError(
+                "SIGHTLINE_PAPER_FEED_SPEED: only with SIGHTLINE_PAPER_TIME=replay or present can it differ from 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_present_has_no_sessions(self) -> Self:
+        if self.paper_time is TimeSource.PRESENT and self.paper_hours != "always":
+            raise ValueError(
+                "SIGHTLINE_PAPER_HOURS: sessions of the past say nothing of now: leave always, or set "
+                "SIGHTLINE_PAPER_TIME=replay"
+            )
         return self
 
     @model_validator(mode="after")
     def _file_fits_the_feed(self) -> Self:
         if (self.paper_feed == "file") != (self.paper_bars is not None):
             raise ValueError("SIGHTLINE_PAPER_BARS: it names the file for SIGHTLINE_PAPER_FEED=file; set both or none")
-        if self.paper_feed == "file" and self.paper_time is not TimeSource.REPLAY:
-            raise ValueError("SIGHTLINE_PAPER_FEED: bars of a file are of the past: set SIGHTLINE_PAPER_TIME=replay")
+        if self.paper_feed == "file" and self.paper_time is TimeSource.MACHINE:
+            raise ValueError(
+                "SIGHTLINE_PAPER_FEED: bars of a file are of the past: set SIGHTLINE_PAPER_TIME=replay or present"
+            )
         return self
 
     @model_validator(mode="after")

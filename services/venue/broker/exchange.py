@@ -53,9 +53,10 @@ class Exchange:
         self.hours = hours
         self.time = time
         self._matcher = matcher
-        self._ledger = Ledger(books, new_id)
+        self._ledger = Ledger(books, new_id, time.stamp)
         self._closes_at: datetime | None = None
         self._was_open = False
+        self._traded: dict[Symbol, datetime] = {}
 
     # --- the market
 
@@ -68,10 +69,11 @@ class Exchange:
             if bar is not None:
                 self._matcher.on_bar(bar)
                 self.time.replayed(end_of(bar))
+                self._traded[symbol] = self.time.stamp(end_of(bar))
         for instrument in self.instruments.values():
             if instrument.halted:
-                self._matcher.halt(instrument.symbol, self.time.now())
-        now = self.time.now()
+                self._matcher.halt(instrument.symbol, self.time.market())
+        now = self.time.market()
         for order in list(self.books.all_working()):
             closed = self.hours.next_close(order.submitted_at)
             if order.time_in_force is not TimeInForce.GTC and closed is not None and closed <= now:
@@ -97,7 +99,7 @@ class Exchange:
         self.books.changes.markets.add(instrument.symbol)
         if instrument.halted is (before is not None and before.halted):
             return
-        now = self.time.now()
+        now = self.time.market()
         if instrument.halted:
             self._ledger.apply(self._matcher.halt(instrument.symbol, now))
         else:
@@ -122,11 +124,16 @@ class Exchange:
             self._release(bar.start)
             self._ledger.apply(self._matcher.on_bar(bar))
         self.time.replayed(end_of(bar))
+        self._traded[bar.symbol] = self.time.stamp(end_of(bar))
         return True
+
+    def traded_at(self, symbol: Symbol) -> datetime:
+        """When the last price of a symbol that has one was made."""
+        return self._traded[symbol]
 
     def advance(self) -> None:
         """Do what the passing of time brings: day orders expire at the close, waiting orders go in at the open."""
-        now = self.time.now()
+        now = self.time.market()
         self._advance(now)
         if self.hours.is_open(now):
             self._release(now)
@@ -136,7 +143,7 @@ class Exchange:
     def split(self, symbol: Symbol, ratio: Decimal) -> None:
         """Make `ratio` new shares of each old one, in positions, orders and the last price. Raises `MissingError`."""
         self.instrument(symbol)
-        self._ledger.apply(self._matcher.split(symbol, ratio, self.time.now()))
+        self._ledger.apply(self._matcher.split(symbol, ratio, self.time.market()))
         self.books.prices.split(symbol, ratio)
         for account in self.books.accounts.values():
             account.money.apply_split(symbol, ratio)
@@ -147,7 +154,7 @@ class Exchange:
 
     def submit(self, order: PaperOrder, legs: Sequence[PaperOrder] = (), script: Script | None = None) -> None:
         """Take an order in, with its legs: a target, then a stop."""
-        now = self.time.now()
+        now = self.time.market()
         for each in (order, *legs):
             self.books.put_order(each)
         self._ledger.tell(News.ACCEPTED if order.status is Status.ACCEPTED else News.PENDING_NEW, order)
@@ -158,7 +165,7 @@ class Exchange:
 
     def cancel(self, order: PaperOrder) -> None:
         """Cancel an order. Raises `UnprocessableError` if it has ended."""
-        now = self.time.now()
+        now = self.time.market()
         self._require_open(order)
         if order.work is None:
             for each in (order, *(self.books.orders[leg] for leg in order.legs)):
@@ -169,7 +176,7 @@ class Exchange:
 
     def replace(self, order: PaperOrder, new: PaperOrder) -> None:
         """Work `new` instead of `order`. Raises `UnprocessableError` if that has ended, or the terms do not fit."""
-        now = self.time.now()
+        now = self.time.market()
         self._require_open(order)
         if order.work is None:
             self._take_place(order, new)
@@ -190,7 +197,7 @@ class Exchange:
     def suspend(self, order: PaperOrder, status: Status, news: News) -> None:
         """Put an order into a state in between, such as pending_cancel. Raises `UnprocessableError` if it has ended."""
         self._require_open(order)
-        self._ledger.become(order, status, news, self.time.now())
+        self._ledger.become(order, status, news, self.time.market())
 
     def announce(self, new: PaperOrder) -> None:
         """Note a replacement that is under way, so that it can be found."""
@@ -199,13 +206,13 @@ class Exchange:
 
     def reject(self, order: PaperOrder) -> None:
         """Turn down what was taken in before."""
-        self._ledger.become(order, Status.REJECTED, News.REJECTED, self.time.now())
+        self._ledger.become(order, Status.REJECTED, News.REJECTED, self.time.market())
 
     def resume_order(self, order: PaperOrder) -> None:
         """Put an order back to work after a state in between that came to nothing."""
         if order.working:
             status = Status.PARTIALLY_FILLED if order.filled else Status.NEW
-            self._ledger.become(order, status, News.RESTATED, self.time.now())
+            self._ledger.become(order, status, News.RESTATED, self.time.market())
 
     def fill_by_hand(self, order: PaperOrder, quantity: Decimal, price: Decimal | None = None) -> None:
         """Fill an order whatever the market says, and whatever state it is in: also one that was canceled.
@@ -221,7 +228,7 @@ class Exchange:
         work = order.work
         fill = Filled(
             order_id=order.order_id,
-            at=self.time.now(),
+            at=self.time.market(),
             execution=0,
             symbol=order.symbol,
             side=order.side,
@@ -240,7 +247,7 @@ class Exchange:
 
     def is_open(self) -> bool:
         """Whether the market is open now."""
-        return self.hours.is_open(self.time.now())
+        return self.hours.is_open(self.time.market())
 
     def _take_place(self, order: PaperOrder, new: PaperOrder) -> None:
         self.books.put_order(new)

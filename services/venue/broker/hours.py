@@ -20,6 +20,7 @@ class TimeSource(StrEnum):
 
     MACHINE = "machine"
     REPLAY = "replay"  # the end of the newest bar
+    PRESENT = "present"  # the machine's, while recorded bars keep their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class VenueTime:
     """The venue's time.
 
     Args:
-        source: The machine's clock, or the bars that are replayed; until the first bar it is the machine's.
+        source: The machine's clock, or the bars that are replayed; until the first bar it is the machine's. In
+            `PRESENT` orders trade in the bars that come after them, and all that is told of them is of now.
         clock: The machine's.
     """
 
@@ -118,10 +120,18 @@ class VenueTime:
         self.offset = timedelta()
 
     def now(self) -> datetime:
-        """What orders, fills and sessions go by."""
-        if self._source is TimeSource.REPLAY and self._replayed is not None:
+        """What is told of orders and fills, and what the day's clock shows."""
+        return self.market() if self._source is TimeSource.REPLAY else self._clock.now()
+
+    def market(self) -> datetime:
+        """What orders trade by, and sessions go by."""
+        if self._source is not TimeSource.MACHINE and self._replayed is not None:
             return self._replayed
         return self._clock.now()
+
+    def stamp(self, at: datetime) -> datetime:
+        """What is told of a moment of the market."""
+        return self._clock.now() if self._source is TimeSource.PRESENT else at
 
     def told(self) -> datetime:
         """What `/v2/clock` says: the same, unless its offset was set."""

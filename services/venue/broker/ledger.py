@@ -40,11 +40,13 @@ class Ledger:
     Args:
         books: Where things stand.
         new_id: Makes UUIDs.
+        stamp: What is told of a moment of the market.
     """
 
-    def __init__(self, books: Books, new_id: NewId) -> None:
+    def __init__(self, books: Books, new_id: NewId, stamp: Callable[[datetime], datetime]) -> None:
         self._books = books
         self._new_id = new_id
+        self._stamp = stamp
         self._frames: list[Frame] = []
 
     def take_frames(self) -> list[Frame]:
@@ -59,6 +61,7 @@ class Ledger:
 
     def become(self, order: PaperOrder, status: Status, news: News, at: datetime) -> None:
         """Put an order into a state and tell of it."""
+        at = self._stamp(at)
         order.status = status
         order.updated_at = at
         match status:
@@ -126,7 +129,7 @@ class Ledger:
         if order.status is Status.HELD:
             self.become(order, Status.NEW, News.NEW, at)
             return
-        order.updated_at = at
+        order.updated_at = self._stamp(at)
         self._books.put_order(order)
 
     def _activated(self, order: PaperOrder, at: datetime) -> None:
@@ -137,7 +140,7 @@ class Ledger:
 
     def _restated(self, order: PaperOrder, quantity: Decimal, at: datetime) -> None:
         order.quantity = quantity
-        order.updated_at = at
+        order.updated_at = self._stamp(at)
         self._books.put_order(order)
         self.tell(News.RESTATED, order)
 
@@ -147,17 +150,18 @@ class Ledger:
         order.quantity = change.quantity - order.carried
         order.filled = change.filled - order.carried
         order.limit_price, order.stop_price = change.limit_price, change.stop_price
-        order.updated_at = change.at
+        order.updated_at = self._stamp(change.at)
         self._books.put_order(order)
         self.tell(News.RESTATED, order)
 
     def fill(self, order: PaperOrder, fill: Filled) -> None:
         """Book a fill, whatever state the order is in."""
         account = self._books.accounts[order.account_id]
+        at = self._stamp(fill.at)
         account.money.apply(fill)
         order.filled += fill.quantity
         order.filled_value += fill.quantity * fill.price
-        order.filled_at = order.updated_at = fill.at
+        order.filled_at = order.updated_at = at
         execution = Execution(
             execution_id=self._new_id(),
             account_id=order.account_id,
@@ -171,7 +175,7 @@ class Ledger:
             cumulative=order.filled,
             leaves=order.rest,
             position=account.money.quantity(fill.symbol),
-            at=fill.at,
+            at=at,
         )
         whole = order.rest == 0
         if whole:

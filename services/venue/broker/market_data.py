@@ -15,7 +15,6 @@ from services.venue.broker.asking import Ask, Reply
 from services.venue.broker.errors import InvalidError, MissingError
 from services.venue.broker.exchange import Exchange
 from services.venue.broker.figures import read_time, time_text
-from services.venue.broker.prices import end_of
 from services.venue.broker.reading import BarQuery, read_query
 from services.venue.broker.wire import Document, symbol_of
 
@@ -55,14 +54,15 @@ class MarketData:
             return Reply({"symbol": symbols[0], "bars": found.get(symbols[0], []), "next_page_token": token})
         return Reply({"bars": found, "next_page_token": token})
 
-    def latest(self, what: str, make: Callable[[Bar], Document]) -> Callable[[Ask], Reply]:
+    def latest(self, what: str, make: Callable[[Bar, datetime], Document]) -> Callable[[Ask], Reply]:
         """`GET /v2/stocks/{bars,trades,quotes}/latest`, for several symbols or for one in the path."""
 
         def handle(ask: Ask) -> Reply:
             single = ask.path.get("symbol")
             symbols = _symbols(single or ask.query.get("symbols", ""))
             newest = {symbol: self.exchange.books.prices.newest(symbol) for symbol in symbols}
-            found = {symbol: make(bar) for symbol, bar in newest.items() if bar is not None}
+            traded_at = self.exchange.traded_at
+            found = {symbol: make(bar, traded_at(symbol)) for symbol, bar in newest.items() if bar is not None}
             if single is None:
                 return Reply({what: found})
             if not found:
@@ -91,10 +91,15 @@ def bar_document(bar: Bar) -> Document:
     }
 
 
-def trade_document(bar: Bar) -> Document:
+def latest_bar_document(bar: Bar, at: datetime) -> Document:  # noqa: ARG001 -- a bar tells of its own time
+    """The last bar, whenever it came."""
+    return bar_document(bar)
+
+
+def trade_document(bar: Bar, at: datetime) -> Document:
     """The last trade: one of a round lot at the bar's close."""
     return {
-        "t": time_text(end_of(bar)),
+        "t": time_text(at),
         "x": _EXCHANGE,
         "p": float(bar.close),
         "s": _LOT,
@@ -104,11 +109,11 @@ def trade_document(bar: Bar) -> Document:
     }
 
 
-def quote_document(bar: Bar) -> Document:
+def quote_document(bar: Bar, at: datetime) -> Document:
     """The last quote: one tick to either side of the bar's close."""
     tick = tick_at(bar.close)
     return {
-        "t": time_text(end_of(bar)),
+        "t": time_text(at),
         "ax": _EXCHANGE,
         "ap": float(bar.close + tick),
         "as": _LOT,

@@ -246,7 +246,7 @@ class PaperVenue:
             ("GET", "/v2/stocks/{symbol}/bars", Kind.BARS, data.bars),
         ]
         latest = {
-            "bars": market_data.bar_document,
+            "bars": market_data.latest_bar_document,
             "trades": market_data.trade_document,
             "quotes": market_data.quote_document,
         }

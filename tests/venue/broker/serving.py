@@ -198,8 +198,8 @@ def serving(  # noqa: PLR0913 -- how a venue may differ, all optional
 ) -> Iterator[ServedVenue]:
     """Serve a venue whose database lies in `directory`; a second time with the same one, it goes on where it was.
 
-    `prices` are symbols and their first prices, AAPL at 100 and MSFT at 200 by default; `keys` are the account's, made
-    up by default.
+    `prices` are symbols and their first prices, AAPL at 100 and MSFT at 200 by default, {} for none; `keys` are the
+    account's, made up by default.
     """
     clock = clock or MovableClock()
     options = VenueOptions(
@@ -224,7 +224,7 @@ def serving(  # noqa: PLR0913 -- how a venue may differ, all optional
         served.do(lambda: venue.open_account("tester", key_id, secret_key, cash=cash))
         if not venue.exchange.instruments:
             start = clock.now()
-            for symbol, price in (prices or {"AAPL": 100, "MSFT": 200}).items():
+            for symbol, price in ({"AAPL": 100, "MSFT": 200} if prices is None else prices).items():
                 served.push_bar(symbol, price, price, price, price, start=start)
         yield served
     database.close()
