@@ -1,5 +1,6 @@
 """YAML that people write: read safely, and a name that is given twice is refused instead of half lost."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -19,6 +20,34 @@ def parse(text: str) -> Any:  # noqa: ANN401 -- whatever the text says
         raise YamlUnreadableError(f"is not YAML{where}: {error.problem}") from None
     except yaml.YAMLError:
         raise YamlUnreadableError("is not YAML: it holds characters that YAML does not allow") from None
+
+
+def line_of(text: str, place: Sequence[int | str]) -> int:
+    """The line, counted from 1, on which a YAML text says what stands at a place, or else what is around it.
+
+    0 for a text that `parse` would refuse, and for one that is empty.
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return 0
+    line = 0
+    for step in (None, *place):
+        if step is not None:
+            node = _below(node, step)
+        if node is None:
+            break
+        line = node.start_mark.line + 1
+    return line
+
+
+def _below(node: yaml.Node, step: int | str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(step)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        found: yaml.Node = node.value[step]
+        return found
+    return None
 
 
 class _Loader(yaml.SafeLoader):

@@ -11,6 +11,8 @@ from services.contracts.verdict import Environment
 from services.kit import yaml_text
 from services.kit.errors import StartError
 from services.kit.service_settings import ServiceSettings
+from services.trading.engine.config import MOST_STRATEGIES, BarsConfig, StrategyConfig, problem_of
+from services.trading.marketdata.port import Timeframe
 from services.trading.risk.limits import Limits
 
 _AUTH_PORT: Final = 8720
@@ -53,11 +55,37 @@ class TradingFile(_File):
 
     Attributes:
         sessions: The exchange's calendar that the gate goes by, or "always" for venues that never close.
+        strategies: What runs in the engine.
+        bars: What it looks at.
     """
 
     venues: tuple[VenueConfig, ...] = Field(min_length=1, max_length=16)
     sessions: Literal["XNYS", "always"] = "XNYS"
     limits: Limits = Limits()
+    strategies: tuple[StrategyConfig, ...] = Field(default=(), max_length=MOST_STRATEGIES)
+    bars: BarsConfig = BarsConfig()
+
+    @model_validator(mode="after")
+    def _strategies_can_run(self) -> Self:
+        if problem := problem_of(self.strategies):
+            raise ValueError(problem)
+        names = [venue.name for venue in self.venues]
+        for named, who in [(self.bars.venue, "bars"), *((each.venue, each.name) for each in self.strategies)]:
+            if named is not None and named not in names:
+                raise ValueError(f"{who} names the venue {named}; there are {', '.join(names)}")
+        queued = self.sessions == "always" or self.limits.queue_when_closed
+        daily = [each.name for each in self.strategies if each.timeframe is Timeframe.DAY]
+        if daily and not queued:
+            raise ValueError(
+                f"{', '.join(daily)} decides when its session has ended, and no order may be sent then: set "
+                "limits.queue_when_closed to true"
+            )
+        return self
+
+    @property
+    def bar_sessions(self) -> str:
+        """The calendar that bars follow."""
+        return self.bars.sessions or self.sessions
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
@@ -76,7 +104,7 @@ class TradingSettings(ServiceSettings):
 
     trading_file: Path | None = Field(
         default=None,
-        description="YAML file with venues and limits. Default: two paper venues of the local venue service.",
+        description="YAML file with venues, limits and strategies. Default: two local paper venues, no strategies.",
     )
     simulator_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")], ...] = Field(
         default=(), description="Hosts beside this machine where a paper venue may stand, in paper trading only."
@@ -124,7 +152,8 @@ class TradingSettings(ServiceSettings):
 
 def _read(path: Path) -> TradingFile:
     try:
-        content = yaml_text.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml_text.parse(text)
     except OSError as error:
         raise TradingFileError(f"{path} cannot be read: {error.strerror}. See SIGHTLINE_TRADING_FILE.") from error
     except UnicodeDecodeError as error:
@@ -134,9 +163,11 @@ def _read(path: Path) -> TradingFile:
     try:
         return TradingFile.model_validate(content)
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, each['loc'])) or 'the file'}: {_words(each['msg'])}" for each in error.errors())
-        raise TradingFileError(f"{path}: " + "; ".join(lines)) from None
+        problems = (_told(text, each["loc"], each["msg"]) for each in error.errors())
+        raise TradingFileError(f"{path}: " + "; ".join(problems)) from None
 
 
-def _words(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _told(text: str, place: tuple[int | str, ...], message: str) -> str:
+    line = yaml_text.line_of(text, place)
+    where = f"line {line}, " if line and place else ""
+    return f"{where}{'.'.join(map(str, place)) or 'the file'}: {message.removeprefix('Value error, ')}"
