@@ -1,6 +1,6 @@
 """What the agents service stores."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 METADATA = MetaData()
 
@@ -42,4 +42,25 @@ CURSORS = Table(
     METADATA,
     Column("name", String(64), primary_key=True),
     Column("until_us", BigInteger, nullable=False),
+)
+
+# Orders that are filled in part, and those (off = 1) whose fills are not what they ended with. Quantities as text: exact.
+ORDERS = Table(
+    "order_balances",
+    METADATA,
+    Column("order_id", String(200), primary_key=True),
+    Column("venue", String(100), nullable=False),
+    Column("filled", String(40), nullable=False),
+    Column("off", Integer, nullable=False),
+    Column("changed_at_us", BigInteger, nullable=False),
+    Index("order_balances_by_change", "changed_at_us"),
+)
+
+# What each strategy's fills have come to, in the words of `services.agents.ledger.trades`.
+STRATEGIES = Table(
+    "strategy_records",
+    METADATA,
+    Column("strategy", String(100), primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("excess", Float, nullable=False),
 )

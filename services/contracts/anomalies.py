@@ -6,10 +6,10 @@ A fact about an anomaly has the watched series as its subject, one about a diagn
 from enum import StrEnum
 from typing import Annotated, ClassVar, NewType
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
 from services.contracts.alerting import Severity
-from services.contracts.events import Event
+from services.contracts.events import Event, Subject
 
 AnomalyId = NewType("AnomalyId", str)
 """Names one time during which one series was out of the ordinary."""
@@ -18,7 +18,7 @@ EvidenceId = NewType("EvidenceId", str)
 """Names a piece of evidence within one diagnosis, such as "E7"."""
 
 Confidence = Annotated[float, Field(ge=0.0, le=1.0)]
-IncidentId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+IncidentId = Subject
 
 
 class Stage(StrEnum):

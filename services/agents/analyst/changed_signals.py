@@ -116,10 +116,7 @@ def _moved(signal: Signal, track: Track, window: Window) -> Clue | None:
 
 def _parts(track: Track, window: Window) -> tuple[list[Sample], list[Sample]] | None:
     """What was before the series' change and what came after; None without enough before, or an older change."""
-    changed_at = onset(track.samples)
-    split = window.start.timestamp() if changed_at is None else changed_at
-    if split < window.start.timestamp():
-        split = window.start.timestamp()
+    split = max(onset(track.samples) or 0.0, window.start.timestamp())
     before = [sample for sample in track.samples if sample.seconds < split]
     after = [sample for sample in track.samples if sample.seconds >= split]
     return (before, after) if len(before) >= _LEAST_BEFORE and after else None

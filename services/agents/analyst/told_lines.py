@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,8 +20,8 @@ _TIMES_SURGE: Final = 5.0
 _SHOWN: Final = 200
 _MOST_TEMPLATES: Final = 6
 _NS: Final = 1_000_000_000
-# What a fact is about stands in one of these fields, else it is the subject.
-_TARGETS: Final = ("venue", "strategy", "account", "symbol")
+# What a fact is about stands in the first of these fields that it has.
+_TARGETS: Final = ("venue", "strategy", "account", "symbol", "subject")
 
 
 def is_echo(line: LogLine) -> bool:
@@ -39,7 +39,7 @@ def told_facts(lines: Sequence[LogLine], patterns: Mapping[str, FactPattern], wi
         where = {field: re.compile(text) for field, text in pattern.where.items()}
         told = [line for kind, same in by_type.items() if event.fullmatch(kind) for line in same]
         found = [line for line in told if all(rule.search(_field(line, field)) for field, rule in where.items())]
-        yield from _more(name, EvidenceKind.FACT, found, pattern.least, window, _fact_query)
+        yield from _more(name, EvidenceKind.FACT, found, pattern.least, window)
 
 
 def told_phrases(lines: Sequence[LogLine], phrases: Mapping[str, Phrase], window: Window) -> Iterator[Clue]:
@@ -47,7 +47,7 @@ def told_phrases(lines: Sequence[LogLine], phrases: Mapping[str, Phrase], window
     for name, phrase in phrases.items():
         rule = re.compile(phrase.text, re.IGNORECASE)
         found = [line for line in lines if rule.search(line.line)]
-        yield from _more(name, EvidenceKind.LOG_TEMPLATE, found, phrase.least, window, _line_query)
+        yield from _more(name, EvidenceKind.LOG_TEMPLATE, found, phrase.least, window)
 
 
 def told_templates(lines: Iterable[LogLine], window: Window) -> Iterator[Clue]:
@@ -89,14 +89,8 @@ def _template_clue(template: str, first: LogLine, what: str, *, new: bool) -> Cl
     )
 
 
-def _more(  # noqa: PLR0913 -- what a clue is made of
-    name: str,
-    kind: EvidenceKind,
-    found: Sequence[LogLine],
-    least: int,
-    window: Window,
-    query: Callable[[LogLine], str],
-) -> Iterator[Clue]:
+def _more(name: str, kind: EvidenceKind, found: Sequence[LogLine], least: int, window: Window) -> Iterator[Clue]:
+    query = _fact_query if kind is EvidenceKind.FACT else _line_query
     start_ns = round(window.start.timestamp() * _NS)
     groups: dict[tuple[str, str], list[LogLine]] = defaultdict(list)
     before: Counter[tuple[str, str]] = Counter()

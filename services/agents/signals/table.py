@@ -228,10 +228,11 @@ _STRATEGIES: Final = (
         name="strategy_results",
         title="a strategy's closed trades against what they used to bring",
         stage=Stage.STRATEGIES,
-        unit="losses in excess",
+        unit="standard deviations in all",
         source=Told(),
         by=("strategy",),
         detectors=_NEVER,
+        limit=14.0,
         target="strategy",
     ),
     Signal(

@@ -41,9 +41,26 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("until_us", sa.BigInteger, nullable=False),
     )
+    op.create_table(
+        "order_balances",
+        sa.Column("order_id", sa.String(200), primary_key=True),
+        sa.Column("venue", sa.String(100), nullable=False),
+        sa.Column("filled", sa.String(40), nullable=False),
+        sa.Column("off", sa.Integer, nullable=False),
+        sa.Column("changed_at_us", sa.BigInteger, nullable=False),
+    )
+    op.create_index("order_balances_by_change", "order_balances", ["changed_at_us"])
+    op.create_table(
+        "strategy_records",
+        sa.Column("strategy", sa.String(100), primary_key=True),
+        sa.Column("record", sa.Text, nullable=False),
+        sa.Column("excess", sa.Float, nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("strategy_records")
+    op.drop_table("order_balances")
     op.drop_table("cursors")
     op.drop_table("detector_states")
     op.drop_table("anomalies")

@@ -1,0 +1,105 @@
+"""Follows the facts about orders on the bus: whether they add up, and what strategies' trades come to."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from services.agents.ledger.trades import StrategyRecord
+from services.agents.signals.signal import Sample, Track
+from services.agents.tables import ORDERS, STRATEGIES
+from services.contracts.events import Envelope
+from services.contracts.market import Side
+from services.contracts.trading import FillBooked, OrderEnded, OrderFilled
+from services.kit.bus import Consumer
+from services.kit.clock import Clock
+from services.kit.database import Database
+from services.kit.envelopes import opened
+from services.kit.facts import Transaction
+from services.kit.moments import microseconds
+
+_FORGOTTEN_AFTER: Final = timedelta(days=1)
+_SERVICE: Final = "trading"
+
+
+class Ledger:
+    """Keeps what the facts add up to; one consumer writes, the watch reads."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def consumer(self) -> Consumer:
+        """Follows fills and ends of orders."""
+        return Consumer(
+            name="ledger",
+            event_types=(FillBooked.event_type, OrderFilled.event_type, OrderEnded.event_type),
+            handler=self.take,
+        )
+
+    def take(self, tx: Transaction, envelope: Envelope) -> None:
+        """Take a fact in. Facts about one order come in the order in which they happened."""
+        if envelope.event_type == FillBooked.event_type:
+            fill = opened(envelope, FillBooked)
+            _add_fill(tx.connection, fill, envelope.occurred_at)
+            _judge_strategy(tx.connection, fill)
+        elif envelope.event_type == OrderFilled.event_type:
+            filled = opened(envelope, OrderFilled)
+            _close(tx.connection, filled.subject, filled.venue, filled.quantity, envelope.occurred_at)
+        else:
+            ended = opened(envelope, OrderEnded)
+            _close(tx.connection, ended.subject, ended.venue, ended.filled, envelope.occurred_at)
+        old = microseconds(self._clock.now() - _FORGOTTEN_AFTER)
+        tx.connection.execute(delete(ORDERS).where(ORDERS.c.changed_at_us < old))
+
+    def balance(self, _start: datetime, end: datetime, _step_seconds: float) -> list[Track]:
+        """Orders that ended with another quantity than their fills add up to, by venue."""
+        query = select(ORDERS.c.venue, func.sum(ORDERS.c.off)).group_by(ORDERS.c.venue)
+        with self._database.reading() as connection:
+            counted = {row[0]: float(row[1] or 0) for row in connection.execute(query)}
+        return [_track("venue", venue, count, end) for venue, count in sorted(counted.items())]
+
+    def results(self, _start: datetime, end: datetime, _step_seconds: float) -> list[Track]:
+        """How far each strategy's closed trades have fallen behind what its first ones brought."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(STRATEGIES.c.strategy, STRATEGIES.c.excess))
+            return [_track("strategy", row.strategy, row.excess, end) for row in rows]
+
+
+def _add_fill(connection: Connection, fill: FillBooked, at: datetime) -> None:
+    known = connection.execute(select(ORDERS.c.filled).where(ORDERS.c.order_id == fill.subject)).scalar_one_or_none()
+    filled = fill.quantity + (Decimal(known) if known is not None else Decimal(0))
+    _put(connection, fill.subject, {"venue": fill.venue, "filled": str(filled), "changed_at_us": microseconds(at)})
+
+
+def _close(connection: Connection, order: str, venue: str, told: Decimal, at: datetime) -> None:
+    known = connection.execute(select(ORDERS.c.filled).where(ORDERS.c.order_id == order)).scalar_one_or_none()
+    filled = Decimal(known) if known is not None else Decimal(0)
+    if filled == told:
+        connection.execute(delete(ORDERS).where(ORDERS.c.order_id == order))
+    else:
+        values = {"venue": venue, "filled": str(filled), "off": 1, "changed_at_us": microseconds(at)}
+        _put(connection, order, values)
+
+
+def _put(connection: Connection, order: str, values: Mapping[str, Any]) -> None:
+    changed = connection.execute(update(ORDERS).where(ORDERS.c.order_id == order).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(insert(ORDERS).values(**{"order_id": order, "off": 0, **values}))
+
+
+def _judge_strategy(connection: Connection, fill: FillBooked) -> None:
+    kept = select(STRATEGIES.c.record).where(STRATEGIES.c.strategy == fill.strategy)
+    known = connection.execute(kept).scalar_one_or_none()
+    record = StrategyRecord.model_validate_json(known) if known is not None else StrategyRecord()
+    record.fill(fill.symbol, fill.quantity if fill.side is Side.BUY else -fill.quantity, fill.price)
+    values = {"record": record.model_dump_json(), "excess": record.excess}
+    changed = connection.execute(update(STRATEGIES).where(STRATEGIES.c.strategy == fill.strategy).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(insert(STRATEGIES).values(strategy=fill.strategy, **values))
+
+
+def _track(label: str, value: str, amount: float, end: datetime) -> Track:
+    return Track((("service_name", _SERVICE), (label, value)), (Sample(end.timestamp(), amount),))
