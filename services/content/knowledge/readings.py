@@ -85,7 +85,7 @@ TABLE: Final = (
     Reading(event=OrderRejected, words="{reason}", venue="venue", code_in_words=True),
     Reading(event=OrderNotSent, words="{reason}", venue="venue", code_in_words=True),
     Reading(event=OrderUnknown, words="{reason}", venue="venue", code_in_words=True),
-    Reading(event=OrderDenied, words="order denied: {detail}", code="reason"),
+    Reading(event=OrderDenied, words="order denied ({reason}): {detail}", code="reason"),
     Reading(event=OrderIncident, words="order incident: {detail}", venue="venue", code="kind"),
     Reading(event=ReconciliationFailed, words="reconciliation failed: {reason}", venue="subject"),
     Reading(event=DriftFound, words="reconciliation found {kind}: {detail}", venue="subject", code="kind"),
