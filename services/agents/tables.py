@@ -44,7 +44,7 @@ CURSORS = Table(
     Column("until_us", BigInteger, nullable=False),
 )
 
-# Orders that are filled in part, and those (off = 1) whose fills are not what they ended with. Quantities as text: exact.
+# Orders filled in part, and those (off = 1) whose fills are not what they ended with. Quantities are text, thus exact.
 ORDERS = Table(
     "order_balances",
     METADATA,

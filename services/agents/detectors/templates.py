@@ -28,8 +28,8 @@ _MASKS: Final = (
     (re.compile(r"(?<![\w.])/(?:[\w.+@-]+/)*[\w.+@-]+"), "<path>"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
     (re.compile(r"\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{8,}\b|0x[0-9a-fA-F]+"), "<id>"),
-    (re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{16,}\b"), "<id>"),
-    (re.compile(r"(?<![A-Za-z_])[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?(?![A-Za-z_])"), "<number>"),
+    (re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{12,}\b"), "<id>"),
+    (re.compile(r"(?<![A-Za-z_\d])[-+]?\d[\d,]*+(?:\.\d++)?(?:[eE][-+]?\d++)?(?![A-Za-z_\d])"), "<number>"),
 )
 
 

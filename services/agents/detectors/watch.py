@@ -130,7 +130,7 @@ class Watch:
         for signal in self._signals:
             self._look_at(signal, current)
         self._look_at_logs(current)
-        if len(self._blind) > len(self._signals):
+        if len(self._blind) > sum(not isinstance(signal.source, Told) for signal in self._signals):
             self._show()
             raise TelemetryAwayError(f"No signal can be read: {next(iter(self._blind.values()))}")
         self._until = end
