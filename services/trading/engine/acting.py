@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from services.contracts.events import Event
 from services.contracts.market import Symbol
-from services.contracts.orders import ClientOrderId, DenyReason, OrderIntent, OrderTicket
+from services.contracts.orders import ClientOrderId, DenyReason, IntentId, OrderIntent, OrderTicket
 from services.contracts.strategies import SignalDenied, SignalEmitted, SignalExpired
 from services.kit.errors import SightlineError
 from services.trading.desk.errors import NotOwnerError
@@ -28,6 +28,18 @@ from services.trading.orders.order import Order
 
 _CANCEL_SECONDS: Final = 10.0
 _CANCEL_POLL_SECONDS: Final = 0.02
+_MOST_TRIES: Final = 5
+_FIRST_WAIT_SECONDS: Final = 0.5
+_PASSING: Final = frozenset(
+    {
+        DenyReason.NOT_READY,
+        DenyReason.NO_VENUE,
+        DenyReason.NO_REFERENCE_PRICE,
+        DenyReason.VERDICT_MISSING,
+        DenyReason.VERDICT_EXPIRED,
+        DenyReason.UNKNOWN_IN_SYMBOL,
+    }
+)
 _LATE: Final = "its bar ended too long ago"
 
 _log = logging.getLogger("services.trading.engine")
@@ -55,6 +67,7 @@ class Hands:
         self._stopping = stopping
         self._calendar = parts.calendars[config.timeframe]
         self._cleared: set[Symbol] = set()
+        self._tries: dict[IntentId, tuple[int, float]] = {}
         self.planned: list[Signal] = []
 
     def resume(self) -> None:
@@ -166,8 +179,7 @@ class Hands:
             return True
         if signal.wish.opens and not self._ready():
             return False
-        self._submit(replace(signal, ticket=ticket))
-        return True
+        return self._submit(replace(signal, ticket=ticket))
 
     def _fitting(self, signal: Signal) -> OrderTicket | None:
         """The order as it fits what is held now; None when there is nothing left to do."""
@@ -187,14 +199,24 @@ class Hands:
             if self._config.venue in {None, venue.venue}
         )
 
-    def _submit(self, signal: Signal) -> None:
+    def _submit(self, signal: Signal) -> bool:
+        """Whether it is known what became of it: what may pass in a moment is tried a few times."""
+        tries, due = self._tries.get(signal.intent_id, (0, 0.0))
+        if self._parts.clock.monotonic() < due:
+            return False
         placement = self._parts.orders.submit(self._intent(signal))
         emitted = _emitted(signal, self.age_seconds(signal))
         if placement.denial is None:
+            self._tries.pop(signal.intent_id, None)
             self._conclude(signal, Outcome.SENT, "", emitted)
-            return
+            return True
         reason, detail = placement.denial.reason, placement.denial.detail
+        if reason in _PASSING and tries < _MOST_TRIES:
+            self._tries[signal.intent_id] = (tries + 1, self._parts.clock.monotonic() + _FIRST_WAIT_SECONDS * 2**tries)
+            return False
+        self._tries.pop(signal.intent_id, None)
         self._conclude(signal, Outcome.DENIED, f"{reason}: {detail}", emitted, denied(signal, reason, detail))
+        return True
 
     def _intent(self, signal: Signal) -> OrderIntent:
         left = timedelta(seconds=self._config.stale_seconds - self.age_seconds(signal))

@@ -15,6 +15,7 @@ from services.trading.engine.config import StrategyConfig
 from services.trading.engine.feed import Feed, moments_of
 from services.trading.engine.parts import EngineParts
 from services.trading.engine.store import Kept
+from services.trading.engine.strategist import Strategist
 from services.trading.engine.worker import Worker
 from services.trading.marketdata.port import Timeframe
 
@@ -22,7 +23,7 @@ _JOIN_SECONDS: Final = 30.0
 _NOT_NAMED: Final = "the trading file does not name it any more"
 
 MakeFeed = Callable[[Timeframe, Sequence[Symbol], Callable[[Bar], object]], Feed]
-Decided = Callable[[Worker, datetime], object]
+Decided = Callable[[Strategist, datetime], object]
 
 _log = logging.getLogger("services.trading.engine")
 

@@ -25,7 +25,8 @@ from services.trading.engine.config import StrategyConfig
 from services.trading.engine.crew import Crew
 from services.trading.engine.feed import FeedLook
 from services.trading.engine.parts import Orders
-from services.trading.engine.worker import Look, Worker
+from services.trading.engine.strategist import Look
+from services.trading.engine.worker import Worker
 from services.trading.marketdata.port import BarStream, Timeframe
 
 _TURN_SECONDS: Final = 0.2

@@ -26,6 +26,7 @@ from services.trading.orders.transactions import Transactions
 _TICK: Final = timedelta(microseconds=1)
 _QUIET_BARS: Final = 5  # a market without trades for fewer bars than this is no gap
 _POLL_SECONDS: Final = 60.0
+_REPLAY_POLL_SECONDS: Final = 5.0
 _DAY_STALE_SECONDS: Final = 3600.0  # sources give a day's bar only some time after its close
 
 _log = logging.getLogger("services.trading.engine")
@@ -78,8 +79,8 @@ class Feed:
         history: Bars of the past.
         give: Takes each bar on.
         counts: Counts them.
-        played: For bars of the past that a venue replays: the last one that it has played. Nobody knows when the next
-            one comes, so silence counts from the last.
+        played: For bars of the past that a venue replays: those that it has played since one began. Nobody knows when
+            the next one comes, so silence counts from the last.
     """
 
     def __init__(  # noqa: PLR0913 -- each is a collaborator of its own
@@ -94,7 +95,7 @@ class Feed:
         facts: Transactions,
         counts: BarCounts,
         rules: FeedRules,
-        played: Callable[[Symbol], Columns] | None = None,
+        played: Callable[[Symbol, datetime], Columns] | None = None,
     ) -> None:
         self.symbols = tuple(symbols)
         self._calendar = calendar
@@ -126,8 +127,8 @@ class Feed:
             MarketDataError, BarsUnavailableError: They cannot be read.
         """
         if self._played is not None:
-            for newest in filter(None, (_last(self._played(symbol)) for symbol in self.symbols)):
-                self._time.heard(self._calendar.ended(newest))
+            for symbol in self.symbols:
+                self._hear_played(symbol, EARLIEST)
         now = self._time.now()
         found = {}
         for symbol in self.symbols:
@@ -180,8 +181,7 @@ class Feed:
     def tick(self) -> None:
         """Look for bars that are overdue, and tell which symbols are silent."""
         for symbol, line in self._lines.items():
-            if not self._replayed:
-                self._poll(symbol, line)
+            self._poll(symbol, line)
             silent = self._silent_seconds(line)
             if silent is not None and line.stale_since is None and silent > self._stale_after:
                 line.stale_since = self._clock.monotonic() - silent
@@ -235,20 +235,33 @@ class Feed:
 
     def _poll(self, symbol: Symbol, line: _Line) -> None:
         """Where no stream brings bars, or it is broken, the past has them soon after they have ended."""
-        now, at = self._time.now(), self._clock.monotonic()
-        if line.newest is None or at - line.polled_at < _POLL_SECONDS:
-            return
-        if not self._calendar.owed(line.newest, now - timedelta(seconds=self._rules.grace)):
+        at = self._clock.monotonic()
+        if line.newest is None or not self._overdue(line, at):
             return
         line.polled_at = at
         try:
-            columns = self._complete(symbol, line.newest + _TICK, now + _TICK)
+            self._hear_played(symbol, line.newest)
+            columns = self._complete(symbol, line.newest + _TICK, self._time.now() + _TICK)
         except SightlineError as error:
             _log.warning("overdue bars of %s cannot be read: %s", symbol, error.detail)
             return
         for bar in bars_of(symbol, columns, self._timeframe.seconds):
             self._pass_on(bar, line)
         self._counts.read(symbol, len(columns))
+
+    def _overdue(self, line: _Line, at: float) -> bool:
+        """Whether a bar should have come, and it was not looked for lately."""
+        if line.newest is None:
+            return False
+        if self._replayed:
+            return at - max(line.polled_at, line.heard_at or at) >= max(self._rules.grace, _REPLAY_POLL_SECONDS)
+        due = self._time.now() - timedelta(seconds=self._rules.grace)
+        return at - line.polled_at >= _POLL_SECONDS and self._calendar.owed(line.newest, due) > 0
+
+    def _hear_played(self, symbol: Symbol, since: datetime) -> None:
+        newest = None if self._played is None else _last(self._played(symbol, since))
+        if newest is not None:
+            self._time.heard(self._calendar.ended(newest))
 
     def _silent_seconds(self, line: _Line) -> float | None:
         """For how long bars have been missing; None while none is."""

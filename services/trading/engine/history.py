@@ -1,11 +1,12 @@
 """Bars of the past for a venue that replays recorded ones: as far as it has got, and no further."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from services.contracts.bars import joined, within
 from services.contracts.columns import Columns
 from services.contracts.market import Symbol
-from services.kit.bar_times import EARLIEST, LATEST
+from services.kit.bar_times import LATEST
 from services.trading.marketdata.port import Adjustment, BarRequest, BarSource, Timeframe
 
 
@@ -27,10 +28,8 @@ class ReplayedHistory:
         recorded = self._file.get(request.symbol)
         return played if recorded is None else joined(within(recorded, request.start, request.end), played)
 
-    def newest(self, symbol: Symbol, timeframe: Timeframe) -> Columns:
-        """The last bar that the venue has played, if it has."""
-        request = BarRequest(
-            symbol=symbol, start=EARLIEST, end=LATEST, timeframe=timeframe, adjustment=Adjustment.SPLIT
+    def played(self, symbol: Symbol, since: datetime, timeframe: Timeframe) -> Columns:
+        """The bars that the venue has played, from the one that begins at a moment on. Raises as `bars` does."""
+        return self._venue.bars(
+            BarRequest(symbol=symbol, start=since, end=LATEST, timeframe=timeframe, adjustment=Adjustment.SPLIT)
         )
-        played = self._venue.bars(request)
-        return played.between(max(len(played) - 1, 0), len(played))

@@ -79,6 +79,7 @@ class Planner:
         plan = Plan(opened=account.opened if account.day == day else 0)
         equity = self._ledger.equity(last)
         worth = self._ledger.exposures(last)
+        wanted: list[_Wanted] = []
         for symbol in self._config.symbols:
             if symbol not in last or symbol not in decided:
                 continue
@@ -88,30 +89,30 @@ class Planner:
             if act is None:
                 continue
             plan.acting[symbol] = act.keeps_close
-            for wish in act.wishes:
-                signal = Signal(
-                    strategy=self._config.name,
-                    leg=wish.leg,
-                    number=len(plan.signals) + len(plan.refused),
-                    bar_at=bar_at,
-                    decided_at=now,
-                    ticket=wish.ticket,
-                    last=last[symbol],
-                )
-                self._take(plan, signal, _shares_after(wish, held), worth)
+            wanted += [_Wanted(wish, last[symbol], held) for wish in act.wishes]
+        # What takes away goes first: it makes room, for the budget and at the venue.
+        for number, each in enumerate(sorted(wanted, key=lambda one: one.adds)):
+            signal = Signal(
+                strategy=self._config.name,
+                leg=each.wish.leg,
+                number=number,
+                bar_at=bar_at,
+                decided_at=now,
+                ticket=each.wish.ticket,
+                last=each.last,
+            )
+            self._take(plan, signal, each, worth)
         return plan
 
-    def _take(self, plan: Plan, signal: Signal, shares: Decimal, worth: dict[Symbol, Decimal]) -> None:
-        price = signal.ticket.limit_price or signal.ticket.stop_price or signal.last
-        before = sum(worth.values(), _ZERO)
-        after = before - worth.get(signal.symbol, _ZERO) + abs(shares) * price
-        if signal.wish.opens and after > before:
-            refused = self._refusal(plan, signal, after)
+    def _take(self, plan: Plan, signal: Signal, wanted: "_Wanted", worth: dict[Symbol, Decimal]) -> None:
+        if wanted.adds:
+            others = sum((each for symbol, each in worth.items() if symbol != signal.symbol), _ZERO)
+            refused = self._refusal(plan, signal, others + wanted.worth)
             if refused is not None:
                 plan.refused.append(refused)
                 return
             plan.opened += 1
-        worth[signal.symbol] = abs(shares) * price
+        worth[signal.symbol] = wanted.worth
         plan.signals.append(signal)
 
     def _refusal(self, plan: Plan, signal: Signal, after: Decimal) -> Refused | None:
@@ -128,8 +129,35 @@ class Planner:
         return None
 
 
-def _shares_after(wish: Wish, held: Decimal) -> Decimal:
-    signed = wish.ticket.quantity * wish.ticket.side.sign
-    if wish.leg == RESIZE:
-        return held + signed
-    return signed if wish.opens else _ZERO
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An order that a decision leads to, and what it is about.
+
+    Attributes:
+        last: The symbol's last close, in dollars.
+        held: Shares before.
+    """
+
+    wish: Wish
+    last: Decimal
+    held: Decimal
+
+    @property
+    def adds(self) -> bool:
+        """Whether more is held after it."""
+        if self.wish.leg == RESIZE:
+            return abs(self.held + self._signed) > abs(self.held)
+        return self.wish.opens
+
+    @property
+    def worth(self) -> Decimal:
+        """Of what is held of the symbol after it, in dollars."""
+        ticket = self.wish.ticket
+        price = ticket.limit_price or ticket.stop_price or self.last
+        if self.wish.leg == RESIZE:
+            return abs(self.held + self._signed) * price
+        return abs(self._signed) * price if self.wish.opens else _ZERO
+
+    @property
+    def _signed(self) -> Decimal:
+        return self.wish.ticket.quantity * self.wish.ticket.side.sign

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +14,7 @@ from services.contracts.auth import AccountId
 from services.contracts.market import OrderType, Side
 from services.contracts.orders import OrderIntent, OrderStatus, OrderTicket, VenueName, intent_id
 from services.contracts.verdict import Environment
+from services.kit.chassis import Background
 from services.kit.clock import SystemClock
 from services.kit.database import Database
 from services.kit.facts import Facts
@@ -28,12 +29,12 @@ from services.trading.desk.parts import DeskParts, DeskRules, Venue
 from services.trading.desk.processes import this_process
 from services.trading.desk.verdicts import VerdictKeeper, Vouched
 from services.trading.instruments import TABLE
-from services.trading.marketdata.latest import Mark
+from services.trading.marketdata.latest import Mark, PriceSource
 from services.trading.meter import declare_venues
 from services.trading.orders.book import OrderBook
 from services.trading.orders.news import Patience
 from services.trading.portfolio import store
-from services.trading.risk.limits import digest
+from services.trading.risk.limits import Limits, digest
 from services.trading.wire.calls import Patience as CallPatience
 from tests.fakes.auth import FakeAuth
 from tests.trading.brokers.papers import HASTY_STREAM
@@ -66,6 +67,10 @@ class HundredDollars:
         return Mark(Decimal(100), SystemClock().now())
 
 
+def _hasty() -> DeskRules:
+    return DeskRules(reconcile_every=1.0, reconcile_slack=10.0, mute_after=1.0)
+
+
 @dataclass
 class RunningDesk:
     """The desk and what it stands on; `desk` runs within `running`."""
@@ -74,6 +79,9 @@ class RunningDesk:
     papers: dict[VenueName, Paper]
     auth: FakeAuth = field(default_factory=lambda: FakeAuth(SystemClock()))
     patience: Patience | None = None
+    prices: PriceSource = field(default_factory=HundredDollars)
+    limits: Limits = WIDE
+    rules: DeskRules = field(default_factory=_hasty)
 
     def __post_init__(self) -> None:
         clock = SystemClock()
@@ -81,8 +89,8 @@ class RunningDesk:
         declare_venues(self.telemetry.metrics, self.papers)
         self.database = Database(f"sqlite:///{self.directory / 'trading.db'}", service="trading", versions=(VERSIONS,))
         self.database.migrate()
-        facts = Facts(self.database, Instruments(TABLE), self.telemetry, clock, "trading")
-        owner = Owner(facts, clock, this_process(SystemRandomness()))
+        self.facts = facts = Facts(self.database, Instruments(TABLE), self.telemetry, clock, "trading")
+        self.owner = owner = Owner(facts, clock, this_process(SystemRandomness()))
         self.book = OrderBook(
             Fenced(facts, owner), self.database, clock, book_fill=store.book, held=held, patience=self.patience
         )
@@ -108,14 +116,19 @@ class RunningDesk:
                     )
                     for name, paper in self.papers.items()
                 ),
-                limits=WIDE,
-                prices=HundredDollars(),
+                limits=self.limits,
+                prices=self.prices,
                 sessions=Market24(),
-                verdicts=VerdictKeeper(self.auth, vouched, lambda: digest(WIDE), clock),
+                verdicts=VerdictKeeper(self.auth, vouched, lambda: digest(self.limits), clock),
                 leases=self.leases,
-                rules=DeskRules(reconcile_every=1.0, reconcile_slack=10.0, mute_after=1.0),
+                rules=self.rules,
             )
         )
+
+    @property
+    def background(self) -> Sequence[Background]:
+        """What runs while the application does."""
+        return self.desk.background
 
     @contextmanager
     def running(self) -> Iterator[Desk]:
@@ -125,7 +138,7 @@ class RunningDesk:
 
         async def run() -> None:
             async with AsyncExitStack() as stack:
-                for enter in self.desk.background:
+                for enter in self.background:
                     await stack.enter_async_context(enter())
                 started.set()
                 await stop.wait()

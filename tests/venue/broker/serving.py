@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -127,6 +127,10 @@ class ServedVenue:
         bar = Bar(Symbol(symbol), begins, seconds, *prices, volume=Decimal(volume))
         self._await(self.venue.push(bar))
         return bar
+
+    def push_bars(self, bars: Sequence[Bar]) -> None:
+        """Bars as they are, in their order."""
+        self._await(self.venue.push(*bars))
 
     def fault(self, kind: FaultKind | str, **terms: Any) -> int:  # noqa: ANN401 -- the fields of Fault
         """Plan a fault; gives its number."""
