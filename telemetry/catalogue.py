@@ -1184,6 +1184,105 @@ DIAGNOSIS_PROSE = Metric(
     service="agents",
 )
 
+PIPELINE = Label("pipeline", None)  # as many as there are pipelines, which are code
+
+PIPELINE_RUNS_STARTED = Metric(
+    "sightline_pipeline_runs_started_total",
+    Kind.COUNTER,
+    "Runs that began, by what caused them.",
+    (PIPELINE, Label("cause", ("event", "alert", "schedule", "command", "http"))),
+    service="automation",
+)
+PIPELINE_RUNS = Metric(
+    "sightline_pipeline_runs_total",
+    Kind.COUNTER,
+    "Runs that ended, by how.",
+    (PIPELINE, Label("outcome", ("succeeded", "failed", "canceled"))),
+    service="automation",
+)
+PIPELINE_DURATION = Metric(
+    "sightline_pipeline_duration_seconds",
+    Kind.HISTOGRAM,
+    "From a run's cause being taken in to its end.",
+    (PIPELINE,),
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0),
+    service="automation",
+)
+PIPELINE_STEP_RETRIES = Metric(
+    "sightline_pipeline_step_retries_total",
+    Kind.COUNTER,
+    "Tries of steps that failed and were followed by another.",
+    (PIPELINE, Label("failure_class", ("transient", "throttled", "auth", "definitive", "unknown"))),
+    service="automation",
+)
+PIPELINE_STEP_FAILURES = Metric(
+    "sightline_pipeline_step_failures_total",
+    Kind.COUNTER,
+    "Steps that failed for good.",
+    (PIPELINE, Label("failure_class", ("transient", "throttled", "auth", "definitive", "unknown"))),
+    service="automation",
+)
+PIPELINE_RECOVERIES = Metric(
+    "sightline_pipeline_recoveries_total",
+    Kind.COUNTER,
+    "Runs that went on after a crash had cut them short.",
+    (PIPELINE,),
+    service="automation",
+)
+PIPELINE_OPEN = Metric(
+    "sightline_pipeline_open_runs",
+    Kind.GAUGE,
+    "Runs that have not ended, by how they stand.",
+    (Label("status", ("queued", "running", "waiting_approval")),),
+    service="automation",
+)
+PIPELINE_OLDEST = Metric(
+    "sightline_pipeline_oldest_run_seconds",
+    Kind.GAUGE,
+    "Age of the oldest run that has not ended and waits for no person; 0 when there is none.",
+    service="automation",
+)
+PIPELINE_LAST_SUCCESS = Metric(
+    "sightline_pipeline_last_success_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time at which the pipeline last ended well; 0 before the first time.",
+    (PIPELINE,),
+    service="automation",
+)
+PIPELINE_SCHEDULE_LAG = Metric(
+    "sightline_pipeline_schedule_lag_seconds",
+    Kind.GAUGE,
+    "How late the latest scheduled run began.",
+    (PIPELINE,),
+    service="automation",
+)
+APPROVALS = Metric(
+    "sightline_approvals_total",
+    Kind.COUNTER,
+    "Questions to a person, and what became of them.",
+    (Label("outcome", ("requested", "granted", "refused", "expired")),),
+    service="automation",
+)
+APPROVALS_PENDING = Metric(
+    "sightline_approvals_pending",
+    Kind.GAUGE,
+    "Questions that wait for a person.",
+    service="automation",
+)
+APPROVALS_OLDEST = Metric(
+    "sightline_approvals_oldest_seconds",
+    Kind.GAUGE,
+    "How long the oldest question has waited for a person; 0 when none does.",
+    service="automation",
+)
+MANUAL_INTERVENTIONS = Metric(
+    "sightline_manual_interventions_total",
+    Kind.COUNTER,
+    "What a person did by hand because no pipeline could: meant to reach zero.",
+    (Label("kind", ("approve", "refuse", "run", "cancel")),),
+    service="automation",
+)
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 

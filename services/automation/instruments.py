@@ -1,13 +1,107 @@
 """How this service's facts read in the log and which metrics they move."""
 
 from services.contracts.alerting import AlertFired, AlertingFellSilent, AlertingHeardAgain, AlertResolved
+from services.contracts.pipelines import (
+    ApprovalExpired,
+    ApprovalGranted,
+    ApprovalRefused,
+    ApprovalRequested,
+    ManualIntervention,
+    PipelineEnded,
+    PipelineRecovered,
+    PipelineStarted,
+    PipelineStepFailed,
+)
 from services.kit.instruments import Instrument, Measure
-from telemetry.catalogue import ALERTS_RECEIVED, WATCHDOG_SILENT
+from telemetry.catalogue import (
+    ALERTS_RECEIVED,
+    APPROVALS,
+    MANUAL_INTERVENTIONS,
+    PIPELINE_DURATION,
+    PIPELINE_RECOVERIES,
+    PIPELINE_RUNS,
+    PIPELINE_RUNS_STARTED,
+    PIPELINE_STEP_FAILURES,
+    WATCHDOG_SILENT,
+)
 
 _RECEIVED = Measure(metric=ALERTS_RECEIVED, labels={"severity": "severity", "status": "status"})
 _FIELDS = ("fingerprint", "alert_name", "severity", "service_name")
 
+_RUN = ("run_id", "pipeline", "target")
+_APPROVAL = ("approval_id", "action", "target", "parameters_digest")
+
+PIPELINES = (
+    Instrument(
+        event=PipelineStarted,
+        level="info",
+        message="{pipeline} starts, caused by {cause_kind} {cause_id}",
+        fields=(*_RUN, "cause_kind", "cause_id"),
+        counters=(Measure(metric=PIPELINE_RUNS_STARTED, labels={"pipeline": "pipeline", "cause": "cause_kind"}),),
+    ),
+    Instrument(
+        event=PipelineStepFailed,
+        level="warning",
+        message="{pipeline} cannot do {step} after {attempt} tries: {detail}",
+        fields=(*_RUN, "step", "failure_class", "attempt"),
+        counters=(
+            Measure(metric=PIPELINE_STEP_FAILURES, labels={"pipeline": "pipeline", "failure_class": "failure_class"}),
+        ),
+    ),
+    Instrument(
+        event=PipelineEnded,
+        level="info",
+        message="{pipeline} {outcome} after {duration_seconds} s and {steps} steps. {detail}",
+        fields=(*_RUN, "outcome", "duration_seconds", "steps"),
+        counters=(Measure(metric=PIPELINE_RUNS, labels={"pipeline": "pipeline", "outcome": "outcome"}),),
+        histograms=(Measure(metric=PIPELINE_DURATION, labels={"pipeline": "pipeline"}, value="duration_seconds"),),
+    ),
+    Instrument(
+        event=PipelineRecovered,
+        level="warning",
+        message="{pipeline} goes on where it was cut short",
+        fields=_RUN,
+        counters=(Measure(metric=PIPELINE_RECOVERIES, labels={"pipeline": "pipeline"}),),
+    ),
+    Instrument(
+        event=ApprovalRequested,
+        level="warning",
+        message="{pipeline} asks to {action}: {reason} Decide with `sightline approve {approval_id}`",
+        fields=(*_APPROVAL, "run_id", "pipeline"),
+        counters=(Measure(metric=APPROVALS, fixed={"outcome": "requested"}),),
+    ),
+    Instrument(
+        event=ApprovalGranted,
+        level="info",
+        message="{decided_by} allowed {action}",
+        fields=(*_APPROVAL, "decided_by"),
+        counters=(Measure(metric=APPROVALS, fixed={"outcome": "granted"}),),
+    ),
+    Instrument(
+        event=ApprovalRefused,
+        level="info",
+        message="{decided_by} refused {action}",
+        fields=(*_APPROVAL, "decided_by"),
+        counters=(Measure(metric=APPROVALS, fixed={"outcome": "refused"}),),
+    ),
+    Instrument(
+        event=ApprovalExpired,
+        level="warning",
+        message="nobody decided on {action} in time; it was not done",
+        fields=_APPROVAL,
+        counters=(Measure(metric=APPROVALS, fixed={"outcome": "expired"}),),
+    ),
+    Instrument(
+        event=ManualIntervention,
+        level="info",
+        message="{by} had to {kind} {subject} by hand",
+        fields=("kind", "by"),
+        counters=(Measure(metric=MANUAL_INTERVENTIONS, labels={"kind": "kind"}),),
+    ),
+)
+
 TABLE = (
+    *PIPELINES,
     Instrument(
         event=AlertFired,
         level="warning",

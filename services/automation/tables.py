@@ -1,6 +1,6 @@
 """What the automation service stores."""
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 METADATA = MetaData()
 
@@ -30,4 +30,57 @@ HEARTBEAT = Table(
     Column("name", String(32), primary_key=True),
     Column("heard_at_us", BigInteger, nullable=False),
     Column("silent_since_us", BigInteger),
+)
+
+# What each run was started by and how it ended. Its steps are DBOS's.
+RUNS = Table(
+    "pipeline_runs",
+    METADATA,
+    Column("run_id", String(300), primary_key=True),
+    Column("pipeline", String(100), nullable=False),
+    Column("cause_kind", String(16), nullable=False),
+    Column("cause_id", String(200), nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("target", String(200)),
+    Column("status", String(32), nullable=False),
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger),
+    Column("detail", Text, nullable=False),
+    Column("trace_id", String(32), nullable=False),
+    Index("pipeline_runs_by_status", "status", "started_at_us"),
+    Index("pipeline_runs_by_pipeline", "pipeline", "status", "started_at_us"),
+    Index("pipeline_runs_by_start", "started_at_us"),
+)
+
+# Which run works on a target. The fence grows with each taking: who held an older one has lost it.
+LEASES = Table(
+    "pipeline_leases",
+    METADATA,
+    Column("name", String(200), primary_key=True),
+    Column("run_id", String(300), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("taken_at_us", BigInteger, nullable=False),
+)
+
+# What a person was asked. One row for each question of a run, however often the run is taken through it.
+APPROVALS = Table(
+    "approvals",
+    METADATA,
+    Column("approval_id", String(64), primary_key=True),
+    Column("run_id", String(300), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("pipeline", String(100), nullable=False),
+    Column("action", String(100), nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("parameters_digest", String(64), nullable=False),
+    Column("target", String(200)),
+    Column("reason", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("requested_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+    Column("decided_at_us", BigInteger),
+    Column("decided_by", String(100)),
+    Column("used_at_us", BigInteger),
+    UniqueConstraint("run_id", "number", name="approvals_once"),
+    Index("approvals_by_status", "status", "expires_at_us"),
 )

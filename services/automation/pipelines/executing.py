@@ -1,0 +1,205 @@
+"""Takes a run through its pipeline, whoever keeps its steps."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context as TraceContext
+from opentelemetry.trace import Link
+
+from services.automation.pipelines import store
+from services.automation.pipelines.engine import UnknownPipelineError
+from services.automation.pipelines.failures import Failure
+from services.automation.pipelines.pipeline import Cause, Pipeline
+from services.automation.pipelines.running import Durable, LeaseLostError, RunContext, StepFailedError, Surroundings
+from services.contracts.pipelines import (
+    PipelineEnded,
+    PipelineRecovered,
+    PipelineStarted,
+    PipelineStepFailed,
+    RunStatus,
+    RunView,
+)
+from services.kit.database_errors import DatabaseError
+from services.kit.facts import Facts
+from telemetry.catalogue import PIPELINE_STEP_RETRIES
+from telemetry.emit.metrics import Metrics
+from telemetry.emit.propagation import TRACEPARENT, extract
+
+_LEASE_POLL_SECONDS: Final = 0.25
+_LONGEST_DETAIL: Final = 1_000
+
+_log = logging.getLogger("services.automation.pipelines")
+
+
+class Registry:
+    """Every pipeline, by name."""
+
+    def __init__(self, pipelines: tuple[Pipeline, ...]) -> None:
+        self._by_name: Mapping[str, Pipeline] = MappingProxyType({each.name: each for each in pipelines})
+        if len(self._by_name) != len(pipelines):
+            raise ValueError("two pipelines share a name; a run's id begins with it")
+
+    def __iter__(self) -> Iterator[Pipeline]:
+        return iter(self._by_name.values())
+
+    def get(self, name: str) -> Pipeline:
+        """The pipeline of this name. Raises `UnknownPipelineError`."""
+        if name not in self._by_name:
+            raise UnknownPipelineError(f"There is none called {name}; `sightline pipelines` lists them.")
+        return self._by_name[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Notes runs, takes them through their steps and states how they ended. Its methods block."""
+
+    registry: Registry
+    facts: Facts
+    metrics: Metrics
+    around: Surroundings
+
+    def add(self, pipeline: Pipeline, cause: Cause) -> bool:
+        """Note a run that is to start, durably; False when it is there already."""
+        run_id = pipeline.run_id(cause)
+        with self.facts.transaction(durable=True) as tx:
+            if not store.add(tx.connection, run_id, pipeline.name, cause, self.around.clock.now()):
+                return False
+            tx.record(
+                PipelineStarted(
+                    subject=run_id,
+                    run_id=run_id,
+                    pipeline=pipeline.name,
+                    target=cause.target,
+                    cause_kind=cause.kind,
+                    cause_id=cause.cause_id,
+                )
+            )
+        return True
+
+    def execute(self, run_id: str, durable: Durable) -> None:
+        """Take a run through its steps to its end; a run that had ended stays as it is."""
+        run, cause = self._found(run_id)
+        if run is None or cause is None or run.status.ended:
+            return
+        name = f"run {run.pipeline}"
+        with self.around.tracer.start_as_current_span(name, context=TraceContext(), links=_links(cause)) as span:
+            span.set_attribute("sightline.run_id", run_id)
+            self._begin(run)
+            outcome, detail, steps = self._taken(run, cause, durable)
+            if outcome is RunStatus.FAILED:
+                span.set_status(trace.StatusCode.ERROR, "failed")
+            self.end(run_id, outcome, detail, steps=steps)
+
+    def end(self, run_id: str, outcome: RunStatus, detail: str, *, steps: int) -> bool:
+        """Note and state how a run ended; False when it had ended before."""
+        detail = self.around.redactor.text(detail)[:_LONGEST_DETAIL]
+        now = self.around.clock.now()
+        with self.facts.transaction(durable=True) as tx:
+            run = store.end(tx.connection, run_id, outcome, detail, now)
+            if run is None:
+                return False
+            tx.record(
+                PipelineEnded(
+                    subject=run_id,
+                    run_id=run_id,
+                    pipeline=run.pipeline,
+                    target=run.target,
+                    outcome=outcome,
+                    duration_seconds=max(0.0, (now - run.started_at).total_seconds()),
+                    steps=steps,
+                    detail=detail,
+                )
+            )
+        return True
+
+    def _found(self, run_id: str) -> tuple[RunView | None, Cause | None]:
+        with self.facts.transaction() as tx:
+            return store.one(tx.connection, run_id), store.cause_of(tx.connection, run_id)
+
+    def _begin(self, run: RunView) -> None:
+        trace_id = f"{trace.get_current_span().get_span_context().trace_id:032x}"
+        with self.facts.transaction() as tx:
+            store.begin(tx.connection, run.run_id, trace_id)
+            if run.status is not RunStatus.QUEUED:
+                tx.record(
+                    PipelineRecovered(subject=run.run_id, run_id=run.run_id, pipeline=run.pipeline, target=run.target)
+                )
+
+    def _taken(self, run: RunView, cause: Cause, durable: Durable) -> tuple[RunStatus, str, int]:
+        pipeline = self.registry.get(run.pipeline)
+        lease = pipeline.lease(cause)
+        context = RunContext(cause, run.run_id, durable, self._around(run, lease))
+        try:
+            if lease is not None:
+                durable.once("lease", lambda: self._take(lease, run.run_id))
+            pipeline.run(context)
+        except StepFailedError as error:
+            detail = error.detail
+        except LeaseLostError as error:
+            return RunStatus.FAILED, error.detail, context.steps
+        except Exception as error:  # noqa: BLE001 -- a run ends in every case, and says how
+            # A mistake in the pipeline itself. Its words may hold anything, so they stay in the log, which redacts.
+            _log.exception("pipeline %s has a mistake", run.pipeline)
+            detail = f"The pipeline itself has a mistake ({type(error).__name__}); the log has the traceback."
+        else:
+            return RunStatus.SUCCEEDED, "", context.steps
+        stuck = context.compensate()
+        if stuck:
+            detail += f" Could not be undone: {', '.join(stuck)}."
+        return RunStatus.FAILED, detail, context.steps
+
+    def _take(self, lease: str, run_id: str) -> bool:
+        while not self._took(lease, run_id):
+            self.around.waiter.wait(_LEASE_POLL_SECONDS)
+        return True
+
+    def _took(self, lease: str, run_id: str) -> bool:
+        try:
+            with self.facts.transaction() as tx:
+                return store.take_lease(tx.connection, lease, run_id, self.around.clock.now())
+        except DatabaseError as error:
+            _log.warning("cannot take the lease on %s now: %s", lease, error.detail)
+            return False
+
+    def _around(self, run: RunView, lease: str | None) -> Surroundings:
+        def holds(run_id: str) -> None:
+            if lease is None:
+                return
+            with self.facts.transaction() as tx:
+                if not store.holds(tx.connection, lease, run_id):
+                    raise LeaseLostError(f"Another run works on {lease} now; this one stopped before its next step.")
+
+        def told(run_id: str, step: str, failure: Failure, tries: int) -> None:
+            with self.facts.transaction() as tx:
+                tx.record(
+                    PipelineStepFailed(
+                        subject=run_id,
+                        run_id=run_id,
+                        pipeline=run.pipeline,
+                        target=run.target,
+                        step=step,
+                        failure_class=failure.kind,
+                        attempt=tries,
+                        detail=self.around.redactor.text(failure.detail),
+                    )
+                )
+
+        def retried(_run_id: str, _step: str, failure: Failure) -> None:
+            self.metrics.counter(PIPELINE_STEP_RETRIES, pipeline=run.pipeline, failure_class=failure.kind.value).inc()
+
+        return replace(self.around, holds=holds, told=told, retried=retried)
+
+
+def nothing(*_anything: object) -> None:
+    """Does nothing: what the surroundings of no run in particular do."""
+
+
+def _links(cause: Cause) -> list[Link]:
+    if not cause.traceparent:
+        return []
+    span = trace.get_current_span(extract({TRACEPARENT: cause.traceparent}))
+    return [Link(span.get_span_context())] if span.get_span_context().is_valid else []
