@@ -16,11 +16,13 @@ from services.console.commands import (
     checking,
     data,
     dead_letters,
+    knowledge,
     orders,
     preflight,
     reading,
     research,
     running,
+    strategies,
     trading,
     tuning,
     venues,
@@ -81,6 +83,8 @@ def build(
     app.add_typer(auth.make_app(), name="auth")
     app.add_typer(data.make_app(), name="data")
     app.add_typer(venues.make_app(), name="venue")
+    app.add_typer(strategies.make_app(), name="strategies")
+    app.add_typer(knowledge.make_app(), name="kb")
     return app
 
 

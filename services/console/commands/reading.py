@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from services.console.commands.context import Operator, operator_of
+from services.console.commands.knowledge_files import Known
 from services.console.commands.render import LEVEL_STYLES, moment
 from services.console.commands.trace_tree import trace_text
 from services.console.stack.docker import DOCKER_URLS
@@ -49,7 +50,7 @@ def logs(  # noqa: PLR0913 -- each parameter is one of the command's options
 ) -> None:
     """Show log lines of our services, oldest first, times in UTC."""
     operator = operator_of(context)
-    window = _window(since)
+    window, known = _window(since), Known(operator)
     with _readers(operator) as readers:
         end = operator.clock.now() + timedelta(seconds=1)
         query = LogQuery(
@@ -65,9 +66,9 @@ def logs(  # noqa: PLR0913 -- each parameter is one of the command's options
         if found.truncated and not as_json:
             operator.progress.note(f"(the newest {limit:,} lines; `--limit` shows more)")
         for line in reversed(found):
-            _print_line(operator, line, as_json=as_json)
+            _print_line(operator, line, known, as_json=as_json)
         if follow:
-            _follow(operator, readers, query, seen=set(found), as_json=as_json)
+            _follow(operator, readers, query, known, seen=set(found), as_json=as_json)
         elif not found and not as_json:
             operator.progress.note(f"no such line in the last {since}; `--since 1d` looks further back")
             _point_to_files(operator, query.services)
@@ -96,7 +97,7 @@ def trace(
             remedy="a span is stored about two seconds after it ends, so try again shortly; check the id; a trace that"
             " was not sampled, or is older than the retention, leaves nothing",
         )
-    operator.out.print(trace_text(trace_id, found, lines), soft_wrap=True)
+    operator.out.print(trace_text(trace_id, found, lines, entry_of=Known(operator).entry_of), soft_wrap=True)
 
 
 @contextmanager
@@ -120,7 +121,9 @@ def _readers(operator: Operator) -> Iterator[Readers]:
         readers.close()
 
 
-def _follow(operator: Operator, readers: Readers, query: LogQuery, *, seen: set[LogLine], as_json: bool) -> None:
+def _follow(  # noqa: PLR0913 -- what the command was asked for
+    operator: Operator, readers: Readers, query: LogQuery, known: Known, *, seen: set[LogLine], as_json: bool
+) -> None:
     while True:
         time.sleep(_FOLLOW_POLL_SECONDS)
         end = operator.clock.now() + timedelta(seconds=1)
@@ -138,7 +141,7 @@ def _follow(operator: Operator, readers: Readers, query: LogQuery, *, seen: set[
         )
         for line in reversed(found):
             if line not in seen:
-                _print_line(operator, line, as_json=as_json)
+                _print_line(operator, line, known, as_json=as_json)
         seen = set(found)
 
 
@@ -150,9 +153,11 @@ def _point_to_files(operator: Operator, names: Sequence[str]) -> None:
             operator.progress.note(f"what {name} itself prints is in {file}")
 
 
-def _print_line(operator: Operator, line: LogLine, *, as_json: bool) -> None:
+def _print_line(operator: Operator, line: LogLine, known: Known, *, as_json: bool) -> None:
+    entry_id = known.entry_of(line)
     if as_json:
-        text = Text(json.dumps({**{name: getattr(line, name) for name in _JSON_FIELDS}, "fields": dict(line.fields)}))
+        told = {**{name: getattr(line, name) for name in _JSON_FIELDS}, "fields": dict(line.fields)}
+        text = Text(json.dumps(told | ({"knowledge": entry_id} if entry_id else {})))
     else:
         fields = "".join(f" {name}={value}" for name, value in line.fields)
         ids = f" trace={line.trace_id}" if line.trace_id else ""
@@ -163,6 +168,7 @@ def _print_line(operator: Operator, line: LogLine, *, as_json: bool) -> None:
             (f"{line.logger}: ", "dim"),
             line.line,
             (f"{fields}{ids}", "dim"),
+            (f"\n    known: sightline kb show {entry_id}" if entry_id else "", "cyan"),
         )
     operator.out.print(text, soft_wrap=True)
 

@@ -42,6 +42,7 @@ class FrontMatter(BaseModel):
     verified_at: date
     valid_from: date | None = None
     supersedes: tuple[EntryId, ...] = ()
+    draft: bool = False
 
     @field_validator("severity")
     @classmethod

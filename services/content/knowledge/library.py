@@ -72,8 +72,16 @@ class Library:
         return found
 
     def current(self) -> tuple[Entry, ...]:
-        """Every entry that no other took the place of, in order of ids."""
-        return tuple(entry for entry_id, entry in self.entries.items() if entry_id not in self.superseded_by)
+        """Every entry that answers, in order of ids: no draft, and none that another took the place of."""
+        return tuple(
+            entry
+            for entry_id, entry in self.entries.items()
+            if entry_id not in self.superseded_by and not entry.front.draft
+        )
+
+    def drafts(self) -> tuple[Entry, ...]:
+        """Entries that somebody has begun to write."""
+        return tuple(entry for entry in self.entries.values() if entry.front.draft)
 
     def stale(self, today: date, stale_after: timedelta) -> tuple[Entry, ...]:
         """Current entries whose statements were not verified for longer than they are trusted."""
