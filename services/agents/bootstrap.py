@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from services.agents.analyst.analyst import Analyst, AnalystParts
+from services.agents.analyst.analyst import Analyst, AnalystParts, Writer
 from services.agents.analyst.causes import load_causes
+from services.agents.analyst.language_model import named_model
+from services.agents.analyst.prose import ProseWriter
 from services.agents.api import anomaly_router, diagnosis_router
 from services.agents.detectors.watch import Parts, Watch
 from services.agents.instruments import TABLE
@@ -55,7 +57,7 @@ def build(settings: AgentsSettings, *, clock: Clock | None = None) -> ServiceApp
             clock=chassis.clock,
             table=table,
             knowledge=knowledge,
-            writer=None,
+            writer=_writer(settings),
         )
     )
     look = partial(repeating, watch.look, every_seconds=settings.detect_seconds, purpose="look at signals")
@@ -66,6 +68,13 @@ def build(settings: AgentsSettings, *, clock: Clock | None = None) -> ServiceApp
         consumers=[ledger.consumer()],
         background=background,
     )
+
+
+def _writer(settings: AgentsSettings) -> Writer | None:
+    if settings.language_model is None:
+        return None
+    key = settings.language_model_key.get_secret_value() if settings.language_model_key else None
+    return ProseWriter(named_model(settings.language_model, key), seconds=settings.language_model_seconds)
 
 
 @asynccontextmanager

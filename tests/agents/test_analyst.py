@@ -2,20 +2,38 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from services.agents import store
 from services.agents.analyst.analyst import Analyst
+from services.contracts.alerting import Severity
+from services.contracts.anomalies import (
+    AnomalyId,
+    AnomalyView,
+    Detector,
+    Diagnosis,
+    DiagnosisRequest,
+    EvidenceKind,
+    Stage,
+)
+from services.contracts.knowledge import EntryKind, EntrySummary, Match, MatchAnswer, MatchedBy, MatchQuery
+from services.kit.database import Database
+from services.kit.http_client import RemoteUnavailableError
+from telemetry.query.open import ReadersOptions, open_readers
+from tests.agents import faults
 from tests.agents.faults import CONTROLS, FAULTS
-from tests.agents.story import Story, causes, shown
+from tests.agents.story import VENUE, Story, causes, shown
+from tests.kit.conftest import RecordedTelemetry
+
+Making = Callable[..., Analyst]
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_when_diagnosed_then_it_is_the_first_cause(
-    name: str, seed: int, tmp_path: Path, analyst: Callable[..., Analyst]
-) -> None:
+def test_fault_when_diagnosed_then_it_is_the_first_cause(name: str, seed: int, tmp_path: Path, analyst: Making) -> None:
     story = Story(tmp_path / "telemetry.db", seed)
     FAULTS[name](story)
     diagnosis = asyncio.run(analyst(story.told()).diagnose(story.request()))
@@ -24,10 +42,144 @@ def test_fault_when_diagnosed_then_it_is_the_first_cause(
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", CONTROLS)
-def test_control_when_diagnosed_then_nothing_is_found(
-    name: str, seed: int, tmp_path: Path, analyst: Callable[..., Analyst]
-) -> None:
+def test_control_when_diagnosed_then_nothing_is_found(name: str, seed: int, tmp_path: Path, analyst: Making) -> None:
     story = Story(tmp_path / "telemetry.db", seed)
     CONTROLS[name](story)
     diagnosis = asyncio.run(analyst(story.told()).diagnose(story.request()))
     assert causes(diagnosis) == [], shown(diagnosis)
+
+
+class FakeKnowledge:
+    """Knows one entry for one alert and one for whatever speaks of 429."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.asked: list[MatchQuery] = []
+        self._away = away
+
+    async def match(self, query: MatchQuery) -> MatchAnswer:
+        self.asked.append(query)
+        if self._away:
+            raise RemoteUnavailableError("content", "connect_error", "is away")
+        entry = "alert-ratelimitnear" if query.alert_name else "alpaca-429" if "429" in query.text else ""
+        matches = (_match(entry),) if entry else ()
+        return MatchAnswer(signature=query.text, matches=matches, gap_id=None if matches else "0" * 16)
+
+
+def _match(entry: str) -> Match:
+    summary = EntrySummary(
+        id=entry,
+        kind=EntryKind.RUNBOOK,
+        title=f"about {entry}",
+        venue="",
+        severity=Severity.WARNING,
+        verified_at=date(2026, 3, 1),
+        stale=False,
+        path="x.md",
+    )
+    return Match(entry=summary, how=MatchedBy.EXACT, confidence=1.0, actions=("wait",))
+
+
+def diagnosed(analyst: Analyst, request: DiagnosisRequest) -> Diagnosis:
+    return asyncio.run(analyst.diagnose(request))
+
+
+def test_diagnosis_when_asked_for_twice_then_it_is_the_same(story: Story, analyst: Making) -> None:
+    faults.venue_down(story)
+    readers = story.told()
+    assert diagnosed(analyst(readers), story.request()) == diagnosed(analyst(readers), story.request())
+
+
+def test_diagnosis_when_made_then_evidence_is_numbered_in_order_and_every_citation_is_there(
+    story: Story, analyst: Making
+) -> None:
+    faults.venue_down(story)
+    told = diagnosed(analyst(story.told()), story.request())
+    ids = [each.id for each in told.evidence]
+    assert ids == [f"E{number}" for number in range(1, len(ids) + 1)]
+    assert [each.at for each in told.evidence] == sorted(each.at for each in told.evidence)
+    cited = {name for each in told.hypotheses for name in (*each.evidence_ids, *each.against_ids)}
+    assert cited <= set(ids)
+    assert told.onset is not None
+    assert abs((told.onset - story.moment(story.onset)).total_seconds()) <= 120
+
+
+def test_diagnosis_when_a_strategy_decays_then_what_the_watch_found_speaks_for_it(
+    story: Story, analyst: Making, database: Database
+) -> None:
+    anomaly = AnomalyView(
+        anomaly_id=AnomalyId("a-1"),
+        signal="strategy_results",
+        stage=Stage.STRATEGIES,
+        service_name="trading",
+        series="trading/trend-1",
+        target="trend-1",
+        detector=Detector.INVARIANT,
+        severity=Severity.WARNING,
+        score=1.2,
+        peak_score=1.2,
+        value=17.0,
+        expected=14.0,
+        detail="a strategy's closed trades against what they used to bring: 17",
+        since=story.moment(story.onset),
+        found_at=story.moment(story.onset),
+        ended_at=None,
+    )
+    with database.transaction() as connection:
+        store.add(connection, anomaly)
+    told = diagnosed(analyst(story.told()), story.request(target="trend-1"))
+    assert causes(told) == ["strategy_decay"]
+    assert "pause_strategy" in told.hypotheses[0].allowed_actions
+
+
+def test_diagnosis_when_it_is_about_another_venue_then_it_is_not_blamed(story: Story, analyst: Making) -> None:
+    faults.duplicate_fill(story)
+    readers = story.told()
+    about, other = (diagnosed(analyst(readers), story.request(target=name)) for name in (VENUE, "bravo"))
+    assert causes(about)[0] == "duplicate_fill"
+    assert causes(other) == []
+    assert {each.strength for each in other.evidence if each.signal == "overfill"} == {0.6}
+
+
+def test_diagnosis_when_knowledge_answers_then_hypotheses_name_the_entries(story: Story, analyst: Making) -> None:
+    faults.rate_limited(story)
+    knowledge = FakeKnowledge()
+    told = diagnosed(analyst(story.told(), knowledge=knowledge), story.request("RateLimitNear"))
+    assert told.hypotheses[0].knowledge_ids == ("alert-ratelimitnear", "alpaca-429")
+    assert next(each.signal for each in told.evidence if each.kind is EvidenceKind.KNOWLEDGE) == "alert-ratelimitnear"
+    assert len(knowledge.asked) <= 7
+
+
+def test_diagnosis_when_knowledge_is_away_then_it_is_made_without_and_says_so(story: Story, analyst: Making) -> None:
+    faults.rate_limited(story)
+    told = diagnosed(analyst(story.told(), knowledge=FakeKnowledge(away=True)), story.request("RateLimitNear"))
+    assert causes(told)[0] == "rate_limited"
+    assert told.missing == ("knowledge: content is away",)
+
+
+def test_diagnosis_when_telemetry_is_away_then_there_is_no_finding_and_it_says_why(
+    tmp_path: Path, story: Story, analyst: Making
+) -> None:
+    away = open_readers(ReadersOptions(embedded_path=tmp_path / "nothing.db"))
+    told = diagnosed(analyst(away), story.request())
+    assert told.hypotheses == ()
+    assert {each.partition(":")[0] for each in told.missing} == {"logs", "metrics", "traces"}
+
+
+def test_diagnosis_when_made_then_a_fact_says_so(story: Story, analyst: Making, telemetry: RecordedTelemetry) -> None:
+    faults.venue_down(story)
+    diagnosed(analyst(story.told()), story.request())
+    assert telemetry.value("sightline_diagnoses_total", cause="venue_down") == 1
+    assert telemetry.value("sightline_diagnosis_prose_total", outcome="off") == 1
+
+
+def test_diagnosis_of_a_quiet_hour_then_nothing_is_found(story: Story, analyst: Making) -> None:
+    told = diagnosed(analyst(story.told()), story.request("ErrorLogBurst"))
+    assert told.hypotheses == ()
+    assert told.onset is None
+
+
+def test_diagnosis_when_the_fault_is_older_than_the_window_then_it_is_not_blamed(story: Story, analyst: Making) -> None:
+    story.onset = 100
+    faults.venue_slow(story)
+    story.onset = 210
+    assert causes(diagnosed(analyst(story.told()), story.request())) == []

@@ -71,5 +71,7 @@ class StrategyRecord(BaseModel):
         mean = sum(self.baseline) / len(self.baseline)
         variance = sum((each - mean) ** 2 for each in self.baseline) / (len(self.baseline) - 1)
         deviation = max(variance**0.5, 1e-9)
-        worse = max(-_CLIPPED, min(_CLIPPED, (mean - result) / deviation))
+        # So few trades tell the mean only roughly: compared is with what it is at least, within one standard error.
+        least = mean - deviation / len(self.baseline) ** 0.5
+        worse = max(-_CLIPPED, min(_CLIPPED, (least - result) / deviation))
         self.excess = max(0.0, self.excess + worse - _SLACK)
