@@ -1,6 +1,7 @@
 """The trading service, as other services call it."""
 
-from services.contracts.orders import ClientOrderId, IntentId, VenueName
+from services.contracts.orders import ClientOrderId, IntentId, StrategyName, VenueName
+from services.contracts.strategies import StrategyList, StrategyView
 from services.contracts.trading_views import (
     CancelView,
     HaltRequest,
@@ -113,6 +114,28 @@ class TradingClient:
         """Compare our books with the venue's now."""
         answer = await self._client.post("/venues/{venue}/reconcile", path={"venue": venue})
         return ReconciliationView.model_validate_json(answer.content)
+
+    async def strategies(self) -> StrategyList:
+        """Every strategy that the trading file names, and how it stands."""
+        return StrategyList.model_validate_json((await self._client.get("/strategies")).content)
+
+    async def pause_strategy(self, name: StrategyName, request: StateRequest) -> StrategyView:
+        """Have a strategy send nothing until it is resumed. Safe to repeat."""
+        return await self._change_strategy(name, "pause", request)
+
+    async def resume_strategy(self, name: StrategyName, request: StateRequest) -> StrategyView:
+        """Have a paused strategy send again. Safe to repeat."""
+        return await self._change_strategy(name, "resume", request)
+
+    async def restart_strategy(self, name: StrategyName, request: StateRequest) -> StrategyView:
+        """Begin a strategy anew, also one that was stopped."""
+        return await self._change_strategy(name, "restart", request)
+
+    async def _change_strategy(self, name: StrategyName, change: str, request: StateRequest) -> StrategyView:
+        answer = await self._client.post(
+            f"/strategies/{{name}}/{change}", path={"name": name}, body=request.model_dump(mode="json")
+        )
+        return StrategyView.model_validate_json(answer.content)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from services.console.commands import (
     alerting,
+    anomalies,
     auth,
     checking,
     data,
@@ -64,6 +65,8 @@ def build(
         reading.logs,
         reading.trace,
         alerting.alerts,
+        anomalies.anomalies,
+        anomalies.diagnose,
         dead_letters.dead_letters,
         checking.doctor,
         preflight.preflight,

@@ -33,6 +33,8 @@ from services.trading.desk.owner import Fenced, Owner
 from services.trading.desk.parts import DeskParts, Sessions, Venue
 from services.trading.desk.processes import this_process
 from services.trading.desk.verdicts import VerdictKeeper, Vouched
+from services.trading.engine.engine import Engine
+from services.trading.engine.view import EngineView
 from services.trading.gauges import TradingGauges
 from services.trading.marketdata.alpaca_latest import LatestPrices
 from services.trading.meter import declare_venues
@@ -43,7 +45,9 @@ from services.trading.risk.limits import digest
 from services.trading.risk.sight import Market
 from services.trading.settings import TradingFile, TradingSettings, VenueConfig
 from services.trading.strategies.registry import STRATEGIES
-from services.trading.strategy_gauges import declare_tuned
+from services.trading.strategy_api import strategy_router
+from services.trading.strategy_gauges import BarMeter, StrategyGauges, declare_strategies, declare_tuned
+from services.trading.strategy_wiring import BarSite, engine_of
 from services.trading.studies import StudyFollower, ledger_at
 
 _PRICES_SECONDS: Final = 2.0
@@ -90,10 +94,15 @@ def build(settings: TradingSettings, *, clock: Clock | None = None) -> ServiceAp
     )
     chassis.telemetry.metrics.before_collecting(gauges.refresh)
     declare_tuned(chassis.telemetry.metrics, STRATEGIES)
+    engine = house.engine(desk)
+    view = EngineView(engine)
+    strategy_gauges = StrategyGauges(view, metrics=chassis.telemetry.metrics, clock=chassis.clock)
+    chassis.telemetry.metrics.before_collecting(strategy_gauges.refresh)
     return chassis.create_app(
         "Sightline trading",
-        routers=[order_router(desk, house.book, chassis.clock), standing_router(desk)],
-        background=[*house.background(), *desk.background],
+        routers=[order_router(desk, house.book, chassis.clock), standing_router(desk), strategy_router(engine, view)],
+        # The engine comes last and so ends first: while a strategy's last order goes out, the desk is there.
+        background=[*house.background(), *desk.background, *([engine.running] if trading.strategies else [])],
     )
 
 
@@ -151,6 +160,27 @@ class _House:
             sessions=self.sessions,
             verdicts=self.verdicts,
             leases=self.leases,
+        )
+
+    def engine(self, desk: Desk) -> Engine:
+        """The strategies of the trading file, on a desk."""
+        chassis, trading = self.chassis, self.trading
+        data = trading.bars.venue or trading.venues[0].name
+        symbols = sorted({symbol for config in trading.strategies for symbol in config.symbols})
+        declare_strategies(chassis.telemetry.metrics, [config.name for config in trading.strategies], symbols)
+        return engine_of(
+            trading,
+            BarSite(
+                site=self.sites[data],
+                keys=lambda: self.sites[data].keys(self._headers(data)()),
+                feed=chassis.settings.price_feed,
+            ),
+            orders=desk,
+            facts=Fenced(chassis.facts, self.owner),
+            database=chassis.database,
+            clock=chassis.clock,
+            randomness=self.randomness,
+            counts=BarMeter(chassis.telemetry.metrics, symbols),
         )
 
     def background(self) -> list[Background]:

@@ -13,8 +13,8 @@ from services.trading.engine.engine import Engine
 from services.trading.engine.feed import BarCounts, Feed, FeedRules
 from services.trading.engine.history import ReplayedHistory
 from services.trading.engine.market_time import BarCalendar, MachineTime, ReplayTime
+from services.trading.engine.parity import Parity
 from services.trading.engine.parts import EngineParts, Orders
-from services.trading.engine.strategist import Strategist
 from services.trading.marketdata.port import BarSource, BarStream, Timeframe
 from services.trading.orders.transactions import Readings, Transactions
 
@@ -42,44 +42,56 @@ class Surroundings:
 
 def assemble(configs: Sequence[StrategyConfig], bars: BarsConfig, around: Surroundings) -> Engine:
     """Make the engine; nothing runs yet."""
-    return Engine(tuple(configs), around.orders, partial(_crew, tuple(configs), bars, around), around.streams)
+    maker = _Maker(tuple(configs), bars, around)
+    return Engine(tuple(configs), around.orders, maker.crew, around.streams)
 
 
-def _crew(configs: Sequence[StrategyConfig], bars: BarsConfig, around: Surroundings) -> Crew:
-    timeframes = {config.timeframe for config in configs}
-    parts = EngineParts(
-        orders=around.orders,
-        facts=around.facts,
-        database=around.database,
-        clock=around.clock,
-        time=ReplayTime(around.clock) if bars.time == "replay" else MachineTime(around.clock),
-        calendars={each: BarCalendar(each, around.calendar) for each in timeframes},
-    )
-    return Crew(configs, parts, partial(_feed, parts, bars, around), grace_seconds=bars.grace_seconds, decided=_nothing)
+class _Maker:
+    """Makes what runs while the process leads, each time anew."""
 
+    def __init__(self, configs: Sequence[StrategyConfig], bars: BarsConfig, around: Surroundings) -> None:
+        self._configs = configs
+        self._bars = bars
+        self._around = around
 
-def _feed(
-    parts: EngineParts,
-    bars: BarsConfig,
-    around: Surroundings,
-    timeframe: Timeframe,
-    symbols: Sequence[Symbol],
-    give: Callable[[Bar], object],
-) -> Feed:
-    history = around.history
-    return Feed(
-        symbols,
-        parts.calendars[timeframe],
-        history,
-        give,
-        time=parts.time,
-        clock=parts.clock,
-        facts=parts.facts,
-        counts=around.counts,
-        rules=FeedRules(stale_after=bars.stale_after_seconds, grace=bars.grace_seconds),
-        played=partial(history.played, timeframe=timeframe) if isinstance(history, ReplayedHistory) else None,
-    )
+    def crew(self) -> Crew:
+        parts = self._parts()
+        every = {each: self._bars.parity_every(each) for each in parts.calendars}
+        return Crew(
+            self._configs,
+            parts,
+            partial(self._feed, parts),
+            grace_seconds=self._bars.grace_seconds,
+            parity=Parity(parts, self._around.history, every),
+        )
 
+    def _parts(self) -> EngineParts:
+        around, clock = self._around, self._around.clock
+        return EngineParts(
+            orders=around.orders,
+            facts=around.facts,
+            database=around.database,
+            clock=clock,
+            time=ReplayTime(clock) if self._bars.time == "replay" else MachineTime(clock),
+            calendars={
+                timeframe: BarCalendar(timeframe, around.calendar)
+                for timeframe in {config.timeframe for config in self._configs}
+            },
+        )
 
-def _nothing(_strategist: Strategist, _moment: object) -> None:
-    return
+    def _feed(
+        self, parts: EngineParts, timeframe: Timeframe, symbols: Sequence[Symbol], give: Callable[[Bar], object]
+    ) -> Feed:
+        history = self._around.history
+        return Feed(
+            symbols,
+            parts.calendars[timeframe],
+            history,
+            give,
+            time=parts.time,
+            clock=parts.clock,
+            facts=parts.facts,
+            counts=self._around.counts,
+            rules=FeedRules(stale_after=self._bars.stale_after_seconds, grace=self._bars.grace_seconds),
+            played=partial(history.played, timeframe=timeframe) if isinstance(history, ReplayedHistory) else None,
+        )

@@ -22,6 +22,8 @@ _RESERVED: Final = frozenset({KILL_SWITCH, "operator"})
 _MINUTE_STALE_SECONDS: Final = 60.0
 _DAY_STALE_SECONDS: Final = 57_600.0  # until the next session opens, weekends aside
 _ANYWHERE: Final = "any"
+_PARITY_DAYS: Final = 20
+_PARITY_MINUTES: Final = 390
 
 Dollars = Annotated[Decimal, Field(gt=0, le=Decimal(10) ** 11, allow_inf_nan=False, decimal_places=2)]
 
@@ -183,6 +185,8 @@ class BarsConfig(_Part):
         stale_after_seconds: A symbol whose bar is so much overdue has stale data; an hour for daily bars of the
             present, whatever is given.
         grace_seconds: How long a decision waits for the other symbols' bars of the same moment.
+        parity_bars: After so many bars what a strategy did is compared with the reference; by default 20 daily ones and
+            390 of minutes, 0 for never.
     """
 
     venue: VenueName | None = None
@@ -191,6 +195,19 @@ class BarsConfig(_Part):
     sessions: Literal["XNYS", "always"] | None = None
     stale_after_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 180.0
     grace_seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
+    parity_bars: int | None = Field(default=None, ge=0)
+
+    def parity_every(self, timeframe: Timeframe) -> int:
+        """Bars between two comparisons with the reference, 0 for never."""
+        if self.parity_bars is not None:
+            return self.parity_bars
+        return _PARITY_DAYS if timeframe is Timeframe.DAY else _PARITY_MINUTES
+
+    @model_validator(mode="after")
+    def _a_file_is_of_the_past(self) -> Self:
+        if self.history is not None and self.time != "replay":
+            raise ValueError("a file of bars of the past goes with time: replay; without it the venue is asked")
+        return self
 
 
 def problem_of(strategies: Sequence[StrategyConfig]) -> str:

@@ -13,9 +13,9 @@ from services.kit.errors import SightlineError
 from services.trading.engine import store
 from services.trading.engine.config import StrategyConfig
 from services.trading.engine.feed import Feed, moments_of
+from services.trading.engine.parity import Parity
 from services.trading.engine.parts import EngineParts
 from services.trading.engine.store import Kept
-from services.trading.engine.strategist import Strategist
 from services.trading.engine.worker import Worker
 from services.trading.marketdata.port import Timeframe
 
@@ -23,7 +23,6 @@ _JOIN_SECONDS: Final = 30.0
 _NOT_NAMED: Final = "the trading file does not name it any more"
 
 MakeFeed = Callable[[Timeframe, Sequence[Symbol], Callable[[Bar], object]], Feed]
-Decided = Callable[[Strategist, datetime], object]
 
 _log = logging.getLogger("services.trading.engine")
 
@@ -42,7 +41,7 @@ class Crew:
     Args:
         make_feed: Makes the feed of a length of bar, for symbols, that gives its bars on.
         grace_seconds: How long a decision waits for the other symbols' bars.
-        decided: Called in the strategy's thread after each decision.
+        parity: Compares with the reference; closed at the end.
     """
 
     def __init__(
@@ -52,13 +51,13 @@ class Crew:
         make_feed: MakeFeed,
         *,
         grace_seconds: float,
-        decided: Decided,
+        parity: Parity,
     ) -> None:
         self._configs = tuple(configs)
         self._parts = parts
         self._make_feed = make_feed
         self._grace_seconds = grace_seconds
-        self._decided = decided
+        self._parity = parity
         self._teams: dict[Timeframe, _Team] = {}
         self.workers: dict[str, Worker] = {}
         self.feeds: tuple[Feed, ...] = ()
@@ -124,6 +123,7 @@ class Crew:
             except SightlineError as error:
                 _log.warning("that %s ends cannot be written down: %s", worker.config.name, error.detail)
         self._teams = {}
+        self._parity.close()
 
     def _end(self, workers: Sequence[Worker]) -> None:
         for worker in workers:
@@ -133,7 +133,7 @@ class Crew:
                 _log.error("%s does not end; it will once its call to the venue has", worker.config.name)
 
     def _worker(self, config: StrategyConfig, kept: Kept) -> Worker:
-        return Worker(config, self._parts, kept, grace_seconds=self._grace_seconds, decided=self._decided)
+        return Worker(config, self._parts, kept, grace_seconds=self._grace_seconds, decided=self._parity.decided)
 
     def _load(self, config: StrategyConfig) -> Kept:
         with self._parts.database.reading() as connection:

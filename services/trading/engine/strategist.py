@@ -33,6 +33,7 @@ from services.trading.engine.config import StrategyConfig
 from services.trading.engine.deciding import last_decisions
 from services.trading.engine.parts import EngineParts
 from services.trading.engine.planning import Plan, Planner, Refused
+from services.trading.engine.schedule import scheduled
 from services.trading.engine.store import Kept, Outcome, Signal
 from services.trading.engine.window import Window
 from services.trading.orders.order import Order
@@ -100,6 +101,10 @@ class Strategist:
     def baseline(self) -> Baseline | None:
         """From where on the reference can be run beside it."""
         return self._kept.account.baseline
+
+    def rebase(self) -> None:
+        """Have the reference begin anew, once nothing is open."""
+        self._kept.account.baseline = None
 
     def show(self, moment: datetime, bars: Mapping[Symbol, Bar]) -> None:
         """Let it see bars of the past."""
@@ -189,22 +194,12 @@ class Strategist:
             self._insist(lambda: self._hands.end(over))
 
     def _plan(self, moment: datetime) -> Plan:
-        if len(self._window) <= self._warm_up or not self._scheduled(moment):
+        if len(self._window) <= self._warm_up or not scheduled(self.config, self._calendar, moment):
             return Plan(opened=self._kept.account.opened)
         decided = last_decisions(self._strategy.decide(self._window.panel(), self._params))
         day = session_day(self._calendar.ended(moment))
         now = self._parts.clock.now()
         return self._planner.plan(decided, self._window.last, bar_at=moment, now=now, day=day)
-
-    def _scheduled(self, moment: datetime) -> bool:
-        schedule = self.config.schedule
-        if schedule.hours == "always":
-            return True
-        session = self._calendar.session_left(self._calendar.ended(moment))
-        if session is None:
-            return False
-        begun, left = (each.total_seconds() / 60 for each in session)
-        return begun >= schedule.after_open_minutes and left >= schedule.before_close_minutes
 
     def _write(self, moment: datetime, plan: Plan, late: list[Signal]) -> None:
         kept, account = self._kept, self._kept.account

@@ -70,12 +70,13 @@ def test_a_process_that_is_killed_again_and_again_trades_as_if_it_had_lived(tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_ten_years_of_six_symbols_with_kills_in_the_middle(tmp_path: Path) -> None:
     _killed(tmp_path, packaged(_SIX, 0, 2_600), kills=5, seed=9)
 
 
 def _killed(directory: Path, past: Past, *, kills: int, seed: int, kinds: Sequence[str] = tuple(SETTINGS)) -> None:
-    """Replay with strategies at a venue each, and kill the process at moments by chance, a few milliseconds after a bar."""
+    """Replay with strategies at a venue each, and kill the process at moments by chance, soon after a bar."""
     migrate(directory)
     symbols = sorted(past.columns)
     names = list(kinds)
