@@ -50,7 +50,7 @@ def logs(  # noqa: PLR0913 -- each parameter is one of the command's options
 ) -> None:
     """Show log lines of our services, oldest first, times in UTC."""
     operator = operator_of(context)
-    window, known = _window(since), Known(operator)
+    window, known = span_of_time(since), Known(operator)
     with _readers(operator) as readers:
         end = operator.clock.now() + timedelta(seconds=1)
         query = LogQuery(
@@ -176,7 +176,8 @@ def _print_line(operator: Operator, line: LogLine, known: Known, *, as_json: boo
 _JSON_FIELDS = ("time_ns", "service_name", "env", "level", "logger", "line", "trace_id", "span_id")
 
 
-def _window(since: str) -> timedelta:
+def span_of_time(since: str) -> timedelta:
+    """A span of time as it is written on the command line. Raises `typer.BadParameter` for what is none."""
     match = _SINCE.fullmatch(since.strip())
     if match is None or int(match[1]) == 0:
         raise typer.BadParameter(f"{since!r} is not a span of time; write 90s, 15m, 2h or 1d", param_hint="--since")
