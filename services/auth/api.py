@@ -4,6 +4,7 @@ What belongs to sessions and to preflight has its own module beside this one.
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
@@ -13,10 +14,18 @@ from services.auth.accounts import Account, Accounts
 from services.auth.door import VaultDoor
 from services.auth.errors import SealedError
 from services.auth.secret import Secret
+from services.auth.step_up import StepUp
 from services.auth.transactions import Readings
 from services.auth.vault.vault import CredentialInfo, Vault
 from services.contracts.auth import MfaStage
-from services.contracts.auth_views import AccountList, AccountView, CredentialView, UnsealRequest, VaultView
+from services.contracts.auth_views import (
+    AccountList,
+    AccountView,
+    CredentialView,
+    StepUpRequest,
+    UnsealRequest,
+    VaultView,
+)
 from services.kit.guards import require_scope
 from services.kit.identity import Caller
 from services.kit.limits import rate_limit
@@ -62,6 +71,23 @@ def vault_router(door: VaultDoor, vault: Vault) -> APIRouter:
         passphrases = [Secret(given.get_secret_value()) for given in request.passphrases]
         door.unseal(passphrases, first_time=request.first_time, actor=caller.name)
         return _vault_view(door, vault)
+
+    return router
+
+
+def step_up_router(step_up: StepUp) -> APIRouter:
+    """Whether a person gave the second passphrase, for services that must know before they do something."""
+    router = APIRouter(tags=["step-up"])
+
+    @router.post(
+        "/step-up",
+        status_code=HTTPStatus.NO_CONTENT,
+        dependencies=[Depends(rate_limit("step_up", _UNSEALINGS))],
+        responses=problem_responses(403, 409, 503),
+    )
+    def check(request: StepUpRequest, caller: Annotated[Caller, Depends(require_scope("auth:step-up"))]) -> None:
+        """Compare the passphrase; a wrong one goes into the audit trail."""
+        step_up.check(Secret(request.passphrase.get_secret_value()), request.what_for, actor=caller.name)
 
     return router
 

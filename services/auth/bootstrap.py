@@ -15,7 +15,7 @@ from services.auth import paper
 from services.auth.accounts import Accounts
 from services.auth.anchoring import EVERY_SECONDS as ANCHOR_SECONDS
 from services.auth.anchoring import AuditAnchor
-from services.auth.api import account_router, vault_router
+from services.auth.api import account_router, step_up_router, vault_router
 from services.auth.audit_watch import AuditWatch
 from services.auth.canaries import Canaries
 from services.auth.clock_keeping import EVERY_SECONDS as CLOCK_SECONDS
@@ -57,8 +57,10 @@ from services.auth.sms.side import SmsParts, SmsSide, TwilioOptions, sms_side
 from services.auth.sms.stages_api import stage_router
 from services.auth.sms.tracker import EVERY_SECONDS as STAGE_SECONDS
 from services.auth.sms.tracker import MfaTracker
+from services.auth.step_up import StepUp
 from services.auth.totp.clock_offset import ClockWatch
 from services.auth.totp.issuer import CodeIssuer, StoppableWaiter
+from services.auth.vault.compared import ComparedSecrets
 from services.auth.vault.vault import Vault
 from services.auth.verdict_keys import key_id_of, verdict_key_router
 from services.auth.verdicts import VerdictSigner
@@ -95,6 +97,7 @@ def build(settings: AuthSettings, *, clock: Clock | None = None) -> ServiceApp:
         routers=[
             account_router(house.accounts, house.vault, chassis.database),
             vault_router(door, house.vault),
+            step_up_router(house.step_up),
             session_router(keeper),
             preflight_router(_preflight(house, keeper, signer)),
             verdict_key_router(verdict_key),
@@ -119,6 +122,8 @@ class _House:
         self.stopping = Flag()
         self.workers = Workers()
         self.vault = Vault(chassis.facts, chassis.database, chassis.clock)
+        compared = ComparedSecrets(self.vault, chassis.facts, chassis.database, chassis.clock)
+        self.step_up = StepUp(self.vault, compared, chassis.facts, chassis.clock)
         self.trail = AuditWatch(self.vault, chassis.database, chassis.clock)
         self.console = ConsoleClient(chassis.client("console", chassis.settings.console_base_url))
         self.anchors = LoggedAnchors(self.console, chassis.clock)

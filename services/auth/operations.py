@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
 
 from services.auth import mfa
 from services.auth.accounts import Account, Accounts
@@ -15,6 +14,7 @@ from services.auth.errors import AuthError
 from services.auth.key_sources import KeySources
 from services.auth.secret import Secret
 from services.auth.settings import VaultKeySource
+from services.auth.step_up import STEP_UP, StepUp
 from services.auth.totp.issuer import Correction
 from services.auth.vault.audit import ACCEPTED, AuditEntry
 from services.auth.vault.compared import ComparedSecrets
@@ -25,30 +25,6 @@ from services.contracts.auth import AccountId, CredentialKind, MfaStage
 from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.facts import Facts
-
-_STEP_UP: Final = "operator_step_up"
-
-
-class StepUpRefusedError(AuthError):
-    """Revealing takes a second passphrase, and this is not it."""
-
-    status_code = HTTPStatus.FORBIDDEN
-    code = "step_up_refused"
-    title = "The step-up passphrase is not right"
-
-    def __init__(self) -> None:
-        super().__init__("Nothing was revealed. The attempt is in the audit trail.")
-
-
-class StepUpMissingError(AuthError):
-    """Nobody has set the passphrase that revealing takes."""
-
-    status_code = HTTPStatus.CONFLICT
-    code = "step_up_missing"
-    title = "There is no step-up passphrase"
-
-    def __init__(self) -> None:
-        super().__init__("Set one with `sightline auth step-up`; without it nothing is ever revealed.")
 
 
 class StepUpWeakError(AuthError):
@@ -93,6 +69,7 @@ class Operations:
         self._sources = sources
         self._accounts = accounts
         self._compared = compared
+        self._step_up = StepUp(vault, compared, facts, clock)
         self._enrolling = Enrolling(vault, facts, clock, correction)
         self._facts = facts
         self._database = database
@@ -155,14 +132,14 @@ class Operations:
         """
         if new.use(len) < SHORTEST_PASSPHRASE:
             raise StepUpWeakError
-        if self._compared.known(_STEP_UP):
-            self._step_up(old, "change of the step-up passphrase")
-        self._compared.put(_STEP_UP, new, actor=self._actor)
+        if self.has_step_up:
+            self._step_up.check(old, "change of the step-up passphrase", actor=self._actor)
+        self._compared.put(STEP_UP, new, actor=self._actor)
 
     @property
     def has_step_up(self) -> bool:
         """Whether the passphrase that revealing takes is set."""
-        return self._compared.known(_STEP_UP)
+        return self._compared.known(STEP_UP)
 
     def reveal(self, name: AccountId, kind: CredentialKind, step_up: Secret) -> Secret:
         """Open a secret for the operator's eyes, after the step-up and its audit row.
@@ -172,9 +149,7 @@ class Operations:
             StepUpRefusedError: It is another.
             AuthError: As `Vault.open`.
         """
-        if not self.has_step_up:
-            raise StepUpMissingError
-        self._step_up(step_up, f"{kind} of {name}")
+        self._step_up.check(step_up, f"{kind} of {name}", actor=self._actor)
         return self._vault.open(name, kind, actor=self._actor, purpose="reveal")
 
     def accept_trail(self, step_up: Secret) -> None:
@@ -182,9 +157,7 @@ class Operations:
 
         Heads that were anchored in the logs until now prove nothing from then on. Raises as `reveal` does.
         """
-        if not self.has_step_up:
-            raise StepUpMissingError
-        self._step_up(step_up, "accepting the audit trail")
+        self._step_up.check(step_up, "accepting the audit trail", actor=self._actor)
         unsealed = self._vault.open_state()
         with self._facts.transaction(durable=True) as tx:
             unsealed.hold(tx.connection)
@@ -200,13 +173,3 @@ class Operations:
         rotation = WrappingKeyRotation(self._vault, self._facts, self._clock).rotate(provider, actor=self._actor)
         kept = self._sources.promote_next_key_file() if source == "key_file" else None
         return rotation, kept
-
-    def _step_up(self, given: Secret | None, what_for: str) -> None:
-        if given is not None and self._compared.matches(_STEP_UP, given):
-            return
-        unsealed = self._vault.open_state()
-        with self._facts.transaction(durable=True) as tx:
-            unsealed.hold(tx.connection)
-            entry = AuditEntry(self._clock.now(), self._actor, "step_up_refused", detail=what_for)
-            unsealed.audit.append(tx.connection, entry)
-        raise StepUpRefusedError

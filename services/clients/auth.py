@@ -1,5 +1,7 @@
 """The auth service, as other services call it."""
 
+from pydantic import SecretStr
+
 from services.contracts.auth import AccountId
 from services.contracts.auth_views import AccountList, VaultView, VerdictKeys
 from services.contracts.preflight import PreflightView, RevocationView
@@ -26,6 +28,11 @@ class AuthClient:
         """Log in, or wait for the login under way. A person may have to do something: give the client patience."""
         answer = await self._client.post("/sessions/{account}/login", path={"account": account})
         return SessionView.model_validate_json(answer.content)
+
+    async def step_up(self, passphrase: SecretStr, what_for: str) -> None:
+        """Return if it is the second passphrase; else `RemoteError` of 403, or 409 while none is set."""
+        body = {"passphrase": passphrase.get_secret_value(), "what_for": what_for}
+        await self._client.post("/step-up", body=body)
 
     async def lease(self, account: AccountId) -> LeaseGrant:
         """The headers that carry the session, for five minutes at most. For memory only."""

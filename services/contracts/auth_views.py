@@ -63,6 +63,17 @@ class VaultView(_View):
     reason: str
 
 
+class StepUpRequest(_View):
+    """The second passphrase, for something that cannot be taken back.
+
+    Attributes:
+        what_for: Goes into the audit trail when the passphrase is wrong.
+    """
+
+    passphrase: Annotated[SecretStr, Field(max_length=_LONGEST_PASSPHRASE)]
+    what_for: str = Field(min_length=1, max_length=200)
+
+
 class UnsealRequest(_View):
     """What a person gives to unseal the vault.
 

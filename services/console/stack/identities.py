@@ -27,6 +27,7 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "auth": ("telemetry:read",),
         "automation": (
+            "auth:step-up",
             "alerts:read",
             "telemetry:read",
             "auth:read",
