@@ -1,10 +1,9 @@
 """The same work by vectorbt: run by a Python that has it, over arrays in a file; prints one line of figures.
 
-`python backtest_vectorbt.py FILE.npz ROUNDS`: seconds of the first run (which compiles), the median of the others, the
-most memory in MiB, and the number of fills.
+`python backtest_vectorbt.py FILE.npz ROUNDS`: seconds of the fastest run but the first, which compiles; the most memory
+in MiB, and the number of fills.
 """
 
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -40,7 +39,7 @@ def main() -> None:
         seconds.append(time.perf_counter() - before)
     # Not `getrusage`, which includes the memory of whoever started this.
     memory = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
-    print(seconds[0], statistics.median(seconds[1:]), memory, fills)
+    print(min(seconds[1:]), memory, fills)
 
 
 if __name__ == "__main__":

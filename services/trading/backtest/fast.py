@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from multiprocessing import get_context
@@ -28,6 +28,8 @@ T = TypeVar("T")
 # A new process imports and loads machine code for a second or two; below this many bars one does the work sooner.
 _WORTH_A_PROCESS: Final = 20_000_000
 _CHUNKS_PER_WORKER: Final = 8
+# Machine code and numpy let other threads run; below this many bars there is too little of both between two settings.
+_WORTH_A_THREAD: Final = 20_000
 _PER_BPS: Final = 10_000
 
 _WHY: Final = {
@@ -111,8 +113,10 @@ def run_many(  # noqa: PLR0913 -- what to run, and how
         panel: Bars of all symbols; each process gets a copy.
         settings: Whole ones, as `strategy.space.check` gives them.
         config: Of all runs.
-        measure: With several processes, a function that other modules can import, and an answer that can be pickled.
-        workers: Processes; by default one per core that this process may use, or only this one for a small job.
+        measure: Called in several threads; with several processes a function that other modules can import, and an
+            answer that can be pickled.
+        workers: Processes; by default one per core that this process may use, or only this one for a small job. This
+            one uses a thread per core where the bars are many.
         progress: Called in this process.
 
     Returns:
@@ -144,9 +148,17 @@ class _Worker:
 
 def _here(job: _Job, settings: Sequence[Params], progress: Progress) -> Iterator[Any]:
     bench = prepare(job.panel)
-    for done, params in enumerate(settings, start=1):
-        yield job.measure(bench.run(job.strategy, params, job.config))
-        progress(done, len(settings))
+
+    def measured(params: Params) -> Any:  # noqa: ANN401 -- whatever is measured
+        return job.measure(bench.run(job.strategy, params, job.config))
+
+    pool = ThreadPoolExecutor(_cores() if bench.close.shape[1] >= _WORTH_A_THREAD else 1, "backtest")
+    try:
+        for done, result in enumerate(pool.map(measured, settings), start=1):
+            yield result
+            progress(done, len(settings))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _apart(job: _Job, settings: Sequence[Params], workers: int, progress: Progress) -> Iterator[Any]:

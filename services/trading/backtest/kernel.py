@@ -40,6 +40,8 @@ _COLUMNS: Final = 6
 # Room that is not used costs nothing: the system gives memory when it is written to.
 _FIRST_FILLS: Final = 4096
 _GROWTH: Final = 4
+_LINE: Final = 8  # numbers that come into the cache together
+_LINES: Final = 4  # so many are fetched ahead
 _PER_BAR: Final = 3  # the most fills of a symbol in a bar: a close, an entry, an exit
 
 _MICRO: Final = 1_000_000
@@ -54,12 +56,14 @@ Bars = tuple[Ints, Ints, Ints, Ints]
 """Open, high, low, close in steps, 0 for no bar. Rows are symbols."""
 Decided = tuple[Floats, Codes, Floats, Floats, Floats, Floats]
 """Target, entry, limit, stop, stop loss, take profit as strategies give them. Rows are symbols."""
+Written = tuple[Floats, Ints, Ints]
+"""Equity, fills and the book."""
 Order = tuple[int, float, float, float, float]
 """Entry code, and limit, stop, stop loss and take profit in dollars: NaN for none."""
 
 
 @compiled
-def run(  # noqa: C901, PLR0912 -- one loop over bars; a call for each would cost more than what it does
+def run(
     session: Ints, bars: Bars, decisions: Decided, conditions: Ints, budget: float
 ) -> tuple[Floats, Ints, int, int]:
     """One backtest.
@@ -74,14 +78,33 @@ def run(  # noqa: C901, PLR0912 -- one loop over bars; a call for each would cos
     Returns:
         The equity in dollars at each close; the fills; and how it ended, at which bar.
     """
-    opened, high, low, close = bars
-    target, entry, limit, stop, loss, profit = decisions
-    symbols, length = close.shape
+    symbols, length = bars[0].shape
     book = _new_book(conditions, symbols)
     equity = np.empty(length)
     fills = np.empty((_FIRST_FILLS + _PER_BAR * symbols, _COLUMNS), dtype=np.int64)
-    bar = -1
+    while _walk(session, bars, decisions, (equity, fills, book), budget):
+        fills = _grown(fills)
+    bar = book[_BAR]
+    if book[CLOSE_AT_END] and book[_STATUS] == DONE:
+        fills = _grown(fills)
+        _close_all(book, fills, symbols)
+        equity[bar] = book[_CASH] / _MICRO
+    return equity[: bar + 1], fills[: book[_COUNT]], book[_STATUS], bar
+
+
+@part
+def _walk(  # noqa: C901, PLR0912 -- one loop over bars; a call for each would cost more than what it does
+    session: Ints, bars: Bars, decisions: Decided, written: Written, budget: float
+) -> bool:
+    """Go on after the book's bar, to the end or until another bar's fills might find no room; whether that is so."""
+    opened, high, low, close = bars
+    target, entry, limit, stop, loss, profit = decisions
+    equity, fills, book = written
+    symbols, length = close.shape
+    bar = book[_BAR]
     while bar + 1 < length and book[_STATUS] == DONE:
+        if book[_COUNT] + _PER_BAR * symbols > len(fills):
+            return True
         bar += 1
         if symbols == 1 and book[_HEADER + _KIND] < 0:
             if book[_NEXT] < bar:
@@ -94,8 +117,6 @@ def run(  # noqa: C901, PLR0912 -- one loop over bars; a call for each would cos
             if close[row, bar]:
                 floor, ceiling = book[at + _FLOOR], book[at + _CEILING]
                 if (floor > 0 and low[row, bar] <= floor) or (ceiling < _NEVER and high[row, bar] >= ceiling):
-                    if book[_COUNT] + _PER_BAR > len(fills):
-                        fills = _grown(fills)
                     _trade(book, at, fills, (opened[row, bar], high[row, bar], low[row, bar]))
                 book[at + _LAST] = close[row, bar]
             worth += float(book[at + _HELD]) * float(book[at + _LAST])
@@ -120,11 +141,7 @@ def run(  # noqa: C901, PLR0912 -- one loop over bars; a call for each would cos
                 at_stop = stop[row, bar] if kind & _STOP else np.nan
                 _await_entry(book, at, shares, (kind, at_limit, at_stop, loss[row, bar], profit[row, bar]))
             _watch(book, at)
-    if book[CLOSE_AT_END] and book[_STATUS] == DONE:
-        fills = _grown(fills)
-        _close_all(book, fills, symbols)
-        equity[bar] = book[_CASH] / _MICRO
-    return equity[: bar + 1], fills[: book[_COUNT]], book[_STATUS], bar
+    return False
 
 
 @compiled
@@ -132,7 +149,7 @@ def _new_book(conditions: Ints, symbols: int) -> Ints:
     book = np.zeros(_HEADER + symbols * _BLOCK, dtype=np.int64)
     book[:CONDITIONS] = conditions
     book[_CASH] = conditions[CAPITAL]
-    book[_NEXT] = -1
+    book[_BAR] = book[_NEXT] = -1
     for row in range(symbols):
         at = _HEADER + row * _BLOCK
         book[at + _ROW] = row
@@ -146,6 +163,7 @@ def _look_ahead(bars: Bars, decisions: Decided, bar: int, book: Ints) -> None:
     """Find the next decision of a single symbol, and have what it will take fetched while the bars up to it pass by.
 
     A look at a place in memory that nobody has come near takes 80 ns, six of them more than all else that a trade does.
+    Highs and lows are not read while nothing is held, so their next lines of memory are far away, too.
     """
     opened, high, low, close = bars
     target, entry, _, _, loss, profit = decisions
@@ -153,12 +171,14 @@ def _look_ahead(bars: Bars, decisions: Decided, bar: int, book: Ints) -> None:
     while bar < end and np.isnan(target[0, bar]):
         bar += 1
     book[_NEXT] = bar
-    fetch(entry, 0, bar)
-    fetch(loss, 0, bar)
-    fetch(profit, 0, bar)
     fetch(opened, 0, bar + 1)
-    fetch(high, 0, bar + 1)
-    fetch(low, 0, bar + 1)
+    if target[0, bar] != 0.0:
+        fetch(entry, 0, bar)
+        fetch(loss, 0, bar)
+        fetch(profit, 0, bar)
+        for line in range(_LINES):
+            fetch(high, 0, bar + 1 + line * _LINE)
+            fetch(low, 0, bar + 1 + line * _LINE)
 
 
 @part
@@ -173,11 +193,14 @@ def _calm(  # noqa: PLR0913, PLR0917 -- arrays in a tuple are what costs time
     cash, held = float(book[_CASH]), float(book[_HEADER + _HELD])
     floor, ceiling = book[_HEADER + _FLOOR], book[_HEADER + _CEILING]
     if held == 0.0 and floor == 0 and ceiling == _NEVER:
+        worth = cash / _MICRO
         while bar < end and close[0, bar] > 0:
-            equity[bar] = cash / _MICRO
+            equity[bar] = worth
             bar += 1
     else:
         while bar < end and low[0, bar] > floor and high[0, bar] < ceiling:
+            fetch(high, 0, bar + _LINES * _LINE)
+            fetch(low, 0, bar + _LINES * _LINE)
             equity[bar] = (held * float(close[0, bar]) + cash) / _MICRO
             bar += 1
     if bar > first:

@@ -17,6 +17,7 @@ from services.trading.backtest.config import BacktestConfig
 from services.trading.backtest.errors import BadDecisionError, BadPanelError, MoneyTooLargeError
 from services.trading.backtest.fast import run, run_many
 from services.trading.backtest.measures import measures_of
+from services.trading.backtest.parity import compare_results
 from services.trading.backtest.reference import run_reference
 from services.trading.backtest.result import BacktestResult
 from services.trading.strategies.order_prices import order_price
@@ -52,6 +53,33 @@ def test_a_failure_in_another_process_is_raised_here() -> None:
 
     with pytest.raises(BadDecisionError, match="between -1 and 1"):
         run_many(bad, {A: days([CALM] * 3)}, [{}, {}], FREE, last_equity, workers=2)
+
+
+def test_many_settings_over_many_bars_come_back_in_their_order_out_of_several_threads() -> None:
+    strategy, panel, config = find("sma-cross"), random_panel(20_000, 5, symbols=1), BacktestConfig()
+    settings = [strategy.space.check({"fast": fast, "slow": 50}) for fast in range(5, 25)]
+
+    found = run_many(strategy, panel, settings, config, last_equity, workers=1)
+
+    assert found == [last_equity(run(strategy, panel, each, config)) for each in settings]
+
+
+def test_a_failure_in_another_thread_is_raised_here() -> None:
+    bad = Scripted({A: wishes(20_000, {19_000: Wish(target=2.0)})})
+
+    with pytest.raises(BadDecisionError, match="between -1 and 1"):
+        run_many(bad, {A: days([CALM] * 20_000)}, [{}, {}, {}], FREE, last_equity, workers=1)
+
+
+def test_more_fills_than_there_was_room_for_are_all_told() -> None:
+    length = 3_000
+    turns = {bar: Wish(target=1.0 if bar % 2 else -1.0) for bar in range(length)}
+    strategy, panel = Scripted({A: wishes(length, turns)}), {A: days([CALM] * length)}
+
+    result = run(strategy, panel, {}, FREE)
+
+    assert len(result.fills) == 2 * (length - 2) + 1 > kernel._FIRST_FILLS
+    assert compare_results(result, run_reference(strategy, panel, {}, FREE)).problem == ""
 
 
 @pytest.mark.parametrize(
