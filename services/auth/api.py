@@ -85,7 +85,7 @@ def step_up_router(step_up: StepUp) -> APIRouter:
         dependencies=[Depends(rate_limit("step_up", _UNSEALINGS))],
         responses=problem_responses(403, 409, 503),
     )
-    def check(request: StepUpRequest, caller: Annotated[Caller, Depends(require_scope("auth:step-up"))]) -> None:
+    def check(request: StepUpRequest, caller: Annotated[Caller, Depends(require_scope("auth:step_up"))]) -> None:
         """Compare the passphrase; a wrong one goes into the audit trail."""
         step_up.check(Secret(request.passphrase.get_secret_value()), request.what_for, actor=caller.name)
 

@@ -27,7 +27,7 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "auth": ("telemetry:read",),
         "automation": (
-            "auth:step-up",
+            "auth:step_up",
             "alerts:read",
             "telemetry:read",
             "auth:read",
