@@ -13,6 +13,7 @@ from rich.text import Text
 from services.console.commands import (
     alerting,
     anomalies,
+    assistant,
     auth,
     checking,
     data,
@@ -81,6 +82,7 @@ def build(
         trading.resume,
         research.backtest,
         tuning.tune,
+        assistant.mcp,
     ):
         app.command()(command)
     app.add_typer(auth.make_app(), name="auth")
