@@ -4,6 +4,7 @@ import difflib
 import json
 from pathlib import Path
 
+from telemetry.dashboards.anomalies_decisions import anomalies_decisions
 from telemetry.dashboards.auth_flows import auth_flows
 from telemetry.dashboards.brokers_failover import brokers_failover
 from telemetry.dashboards.content_knowledge import content_knowledge
@@ -19,6 +20,7 @@ _DIFF_LINES = 40
 def dashboards() -> tuple[Dashboard, ...]:
     """Every dashboard of the platform."""
     return (
+        anomalies_decisions(),
         auth_flows(),
         brokers_failover(),
         content_knowledge(),
