@@ -25,8 +25,10 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass
 class _Clock:
+    began: datetime
+
     def time_ns(self) -> int:
-        return int((BEGAN + timedelta(hours=2)).timestamp() * 1e9)
+        return int((self.began + timedelta(hours=2)).timestamp() * 1e9)
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Story:
 
     path: Path
     seed: int = 0
+    began: datetime = BEGAN
     counters: dict[tuple[str, str, Labels], list[float]] = field(default_factory=dict)
     gauges: dict[tuple[str, str, Labels], list[float]] = field(default_factory=dict)
     lines: dict[str, list[LogEntry]] = field(default_factory=dict)
@@ -98,7 +101,7 @@ class Story:
 
     def moment(self, step: float) -> datetime:
         """When a step ends."""
-        return BEGAN + timedelta(seconds=STEP * step)
+        return self.began + timedelta(seconds=STEP * step)
 
     def request(self, alert_name: str = "", target: str = "", *, after_steps: int = 12) -> DiagnosisRequest:
         """Asks about what went wrong, some steps after it did."""
@@ -116,7 +119,7 @@ class Story:
         self._noise()
         services = {key[0] for key in (*self.counters, *self.gauges)} | set(self.lines)
         for service in sorted(services):
-            store = EmbeddedStore(self.path, service_name=service, env="test", clock=_Clock())
+            store = EmbeddedStore(self.path, service_name=service, env="test", clock=_Clock(self.began))
             sink = store.metric_sink()
             for step in range(STEPS):
                 assert sink.write(self._samples(service, step)) is Outcome.DELIVERED
@@ -125,7 +128,7 @@ class Story:
             if self.lines.get(service):
                 assert lines.send(sorted(self.lines[service])) is Outcome.DELIVERED
             lines.close()
-        store = EmbeddedStore(self.path, service_name="trading", env="test", clock=_Clock())
+        store = EmbeddedStore(self.path, service_name="trading", env="test", clock=_Clock(self.began))
         sink_of_spans = store.span_sink()
         if self.spans:
             assert sink_of_spans.send(self.spans) is Outcome.DELIVERED
@@ -158,7 +161,7 @@ class Story:
         self.lines.setdefault(service, []).append(entry)
 
     def _ns(self, step: float) -> int:
-        return int((BEGAN.timestamp() + STEP * step) * 1e9)
+        return int((self.began.timestamp() + STEP * step) * 1e9)
 
     def _quiet(self) -> None:
         self._totals: dict[tuple[str, str, Labels], float] = {}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,7 +41,8 @@ def running_agents(platform: Platform) -> Iterator[str]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform, str, Story]]:
     platform = Platform(tmp_path_factory.mktemp("platform"))
     platform.telemetry_file.parent.mkdir(mode=0o700)
-    story = Story(platform.telemetry_file)
+    # Of today: the service's store drops what is older than a week.
+    story = Story(platform.telemetry_file, began=SystemClock().now() - timedelta(hours=3))
     faults.rate_limited(story)
     story.told().close()
     with running_agents(platform) as url:

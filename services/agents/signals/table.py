@@ -249,6 +249,26 @@ _STRATEGIES: Final = (
 
 _PIPELINES: Final = (
     Signal(
+        name="pipeline_duration",
+        title="a pipeline's run",
+        stage=Stage.PIPELINES,
+        unit="s",
+        source=Mean(catalogue.PIPELINE_DURATION.name),
+        by=("pipeline",),
+        detectors=_ROBUST,
+        floor=60.0,
+    ),
+    Signal(
+        name="pipeline_failures",
+        title="share of pipelines' runs that fail",
+        stage=Stage.PIPELINES,
+        unit="ratio",
+        source=Ratio(catalogue.PIPELINE_RUNS.name, bad={"outcome": ("failed",)}),
+        by=("pipeline",),
+        detectors=_BURN,
+        budget=0.05,
+    ),
+    Signal(
         name="event_lag",
         title="time until a fact is handled",
         stage=Stage.PIPELINES,
