@@ -19,7 +19,7 @@ from services.kit.secret_files import read_secret, write_new_secret
 from services.kit.settings import load
 from tests.kit.web import AppClient, SignedBy
 
-SCOPES = ("auth:read", "auth:operate", "auth:lease", "preflight:run")
+SCOPES = ("auth:read", "auth:operate", "auth:lease", "auth:step_up", "preflight:run")
 
 
 @dataclass

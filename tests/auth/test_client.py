@@ -1,6 +1,7 @@
 """The typed client against the service itself."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -8,9 +9,11 @@ from typing import TypeVar
 import httpx
 import pytest
 from opentelemetry import trace
+from pydantic import SecretStr
 
 from services.auth.accounts import Account, MfaMethod
 from services.auth.opening import open_operations
+from services.auth.secret import Secret
 from services.clients.auth import AuthClient
 from services.contracts.auth import AccountId, Broker
 from services.contracts.verdict import Environment, SettingsDigest
@@ -85,3 +88,19 @@ def test_login_when_the_credential_is_missing_then_the_problem_is_told(home: Aut
     with pytest.raises(RemoteError) as refused:
         ask(home, lambda auth: auth.login(NAME))
     assert "sightline auth add" in str(refused.value.problem)
+
+
+def test_step_up_when_set_then_only_the_right_passphrase_passes(home: AuthHome) -> None:
+    right, wrong = SecretStr(secrets.token_urlsafe(16)), SecretStr(secrets.token_urlsafe(16))
+
+    async def refused(auth: AuthClient, given: SecretStr) -> int:
+        with pytest.raises(RemoteError) as caught:
+            await auth.step_up(given, "approve resume")
+        return caught.value.status
+
+    assert ask(home, lambda auth: refused(auth, right)) == 409  # none is set yet
+    with open_operations(home.settings(), actor="operator") as operations:
+        operations.unlock()
+        operations.set_step_up(Secret(right.get_secret_value()), None)
+    assert ask(home, lambda auth: refused(auth, wrong)) == 403
+    assert ask(home, lambda auth: auth.step_up(right, "approve resume")) is None
