@@ -193,7 +193,7 @@ _ORDERS: Final = (
         source=Level(catalogue.TRADING_CLOCK_SKEW.name),
         by=("venue",),
         detectors=_NEVER,
-        limit=5.0,
+        limit=2.0,
         hold=2,
         target="venue",
     ),
