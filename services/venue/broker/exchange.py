@@ -127,6 +127,14 @@ class Exchange:
         self._traded[bar.symbol] = self.time.stamp(end_of(bar))
         return True
 
+    def recall(self, bars: Sequence[Bar]) -> None:
+        """Know bars of one symbol that were made before all that came. Nothing trades in them."""
+        if bars and self.books.prices.recall(bars):
+            newest = bars[-1]
+            self._matcher.on_bar(newest)
+            self.time.replayed(end_of(newest))
+            self._traded[newest.symbol] = self.time.stamp(end_of(newest))
+
     def traded_at(self, symbol: Symbol) -> datetime:
         """When the last price of a symbol that has one was made."""
         return self._traded[symbol]

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Protocol
 
-from services.contracts.bars import in_order, moment_of, seconds_of, within
+from services.contracts.bars import bars_of, in_order, moment_of, seconds_of, within
 from services.contracts.market import TICK, Bar, Symbol
 from services.kit.bar_files import read_bars
-from services.kit.bar_times import LATEST
+from services.kit.bar_times import EARLIEST, LATEST
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
 from services.venue.broker.prices import end_of
@@ -101,6 +101,15 @@ class RecordedBars:
     def bars(self, since: datetime) -> Iterator[Bar]:
         return in_order({symbol: within(each, since, LATEST) for symbol, each in self._bars.items()}, self._seconds)
 
+    def last(self, symbol: Symbol) -> datetime:
+        """When the last bar of a symbol begins."""
+        return moment_of(int(self._bars[symbol].time_ns[-1]))
+
+    def before(self, moment: datetime) -> Iterator[list[Bar]]:
+        """For each symbol the bars that begin earlier."""
+        for symbol, each in self._bars.items():
+            yield list(bars_of(symbol, within(each, EARLIEST, moment), self._seconds))
+
 
 class Feed:
     """Pushes the bars of a source into venues, each when it is complete.
@@ -112,6 +121,7 @@ class Feed:
         speed: Seconds of the bars for each second of the machine; above 1 only for venues that go by the bars' time.
         start: When the first bars begin, where venues without any begin; by default now.
         head_start: Bars of so much time before now come at once, at the clock's pace: there are prices from the start.
+        before: By symbol the bars before a moment, which venues know as history from the start.
     """
 
     def __init__(  # noqa: PLR0913 -- how the bars of one source differ from those of another
@@ -123,6 +133,7 @@ class Feed:
         speed: float = 1.0,
         start: datetime | None = None,
         head_start: timedelta = timedelta(),
+        before: Callable[[datetime], Iterator[Sequence[Bar]]] = lambda _moment: iter(()),
     ) -> None:
         self._source = source
         self._venues = venues
@@ -130,6 +141,7 @@ class Feed:
         self._speed = speed
         self._start = start
         self._head_start = head_start
+        self._before = before
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -152,6 +164,9 @@ class Feed:
             earliest = begun - self._head_start
             start = earliest if since is None or (self._speed == 1.0 and since < earliest) else since
             origin = begun if self._speed == 1.0 else start
+        for bars in self._before(start):
+            for venue in self._venues:
+                venue.exchange.recall(bars)
         for bar in self._source.bars(start):
             due = clock_begun + (end_of(bar) - origin).total_seconds() / self._speed
             await asyncio.sleep(max(due - self._clock.monotonic(), 0.0))

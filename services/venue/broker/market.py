@@ -9,8 +9,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from services.contracts.market import Instrument
+from services.contracts.market import Instrument, Symbol
 from services.kit.bar_file_errors import BarFileError
+from services.kit.bar_times import daily_start
 from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.errors import StartError
@@ -81,6 +82,7 @@ class PaperMarket:
             for symbol in [*settings.paper_symbols, *(recorded.symbols if recorded else ())]:
                 if symbol not in venue.exchange.instruments:
                     venue.exchange.put_instrument(Instrument(symbol=symbol))
+        _refuse_other_bars(recorded, venues)
         _open_accounts(settings, self.venues)
         _plan(settings, self.venues)
         self.background: Sequence[Background] = [
@@ -122,13 +124,33 @@ def _recorded(settings: VenueSettings) -> RecordedBars | None:
         raise PaperFileError(f"SIGHTLINE_PAPER_BARS: {error.detail}.") from error
 
 
+def _refuse_other_bars(recorded: RecordedBars | None, venues: Sequence[PaperVenue]) -> None:
+    """A venue that was fed other bars before would pass over those of a file, one and all."""
+    for venue in venues if recorded is not None else ():
+        newer = [symbol for symbol in venue.books.prices.symbols if _is_newer(recorded, venue, symbol)]
+        if newer:
+            raise PaperFileError(
+                f"SIGHTLINE_PAPER_BARS: {venue.name} has newer bars of {', '.join(newer)} than the file, so it was fed"
+                " others before. Replay the file in a data directory of its own (SIGHTLINE_DATA_DIR)."
+            )
+
+
+def _is_newer(recorded: RecordedBars | None, venue: PaperVenue, symbol: Symbol) -> bool:
+    bar = venue.books.prices.newest(symbol)
+    return recorded is not None and bar is not None and symbol in recorded.symbols and bar.start > recorded.last(symbol)
+
+
 def _feeds(
     settings: VenueSettings, recorded: RecordedBars | None, venues: Sequence[PaperVenue], clock: Clock
 ) -> list[Background]:
     if settings.paper_feed == "none":
         return []
     if recorded is not None:
-        return [Feed(recorded, venues, clock, speed=settings.paper_feed_speed, start=recorded.start).running]
+        start = recorded.start
+        if settings.paper_from is not None:
+            start = max(start, daily_start(settings.paper_from))
+        speed = settings.paper_feed_speed
+        return [Feed(recorded, venues, clock, speed=speed, start=start, before=recorded.before).running]
     source = SyntheticBars(settings.paper_symbols, settings.paper_bar_seconds, settings.paper_seed)
     # Two lengths before now lies one whole bar.
     head_start = timedelta(seconds=2 * settings.paper_bar_seconds if settings.paper_feed_speed == 1.0 else 0)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,6 +32,23 @@ class Prices:
         before = self._newest.get(bar.symbol)
         if before is None or end_of(bar) >= end_of(before):
             self._newest[bar.symbol] = bar
+            self._note_close(bar)
+        return True
+
+    def recall(self, bars: Sequence[Bar]) -> bool:
+        """Know bars of one symbol and length that were made before all that came; whether they are all that is known.
+
+        They say what the last price is only where nothing newer does.
+        """
+        symbol, seconds = bars[0].symbol, bars[0].seconds
+        kept = self._bars.setdefault((symbol, seconds), deque(maxlen=_KEPT))
+        older = [bar for bar in bars if not kept or bar.start < kept[0].start]
+        room = _KEPT - len(kept)
+        kept.extendleft(reversed(older[-room:] if room else []))
+        if symbol in self._newest or not older:
+            return False
+        self._newest[symbol] = older[-1]
+        for bar in older[-2:]:
             self._note_close(bar)
         return True
 
