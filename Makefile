@@ -5,10 +5,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up paper down status install dev check format lint types architecture dependencies dashboards test quick crashes bench lock clean
+.PHONY: help up paper down status install dev check format lint types architecture dependencies dashboards test quick crashes bench bench-incidents lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- run
 up: install ## start the whole platform (Docker if there is an engine, else natively) and wait until it is ready
@@ -86,6 +86,9 @@ crashes: dev ## a thousand runs in which venues fail and the trading process is 
 
 bench: dev ## benchmarks, side by side in one run; prints ratios
 	@$(BIN)/python -m benchmarks
+
+bench-incidents: dev ## faults on a running platform: detected, explained, mitigated, written up; takes about an hour
+	@$(BIN)/python -m benchmarks.incidents
 
 lock: dev ## renew the lock files
 	@$(LOCK) pyproject.toml --group build -o requirements.txt
