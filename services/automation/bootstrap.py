@@ -7,8 +7,11 @@ from services.automation.alerts import AlertDesk
 from services.automation.api import LOCAL_SLACK_PATH, WEBHOOK_TOKEN, alert_router, local_slack_router
 from services.automation.instruments import TABLE
 from services.automation.notify import SlackNotifier, announcing_consumer
+from services.automation.pipelines.assembling import pipeline_side
 from services.automation.reconcile import AlertmanagerSource, AlertSource
+from services.automation.routines.table import ROUTINES
 from services.automation.settings import AutomationSettings
+from services.clients.auth import AuthClient
 from services.kit.app import ServiceApp
 from services.kit.chassis import Background, Chassis
 from services.kit.clock import Clock
@@ -30,13 +33,15 @@ def build(settings: AutomationSettings, *, clock: Clock | None = None) -> Servic
         silence_limit=settings.silence_limit,
     )
     desk.open()
+    auth = AuthClient(chassis.client("auth", settings.auth_base_url))
+    pipelines = pipeline_side(chassis, ROUTINES, auth.step_up)
     return chassis.create_app(
         "Sightline automation",
-        routers=[alert_router(desk), local_slack_router()],
-        consumers=[announcing_consumer(SlackNotifier(settings.slack_webhook_url))],
+        routers=[alert_router(desk), local_slack_router(), *pipelines.routers],
+        consumers=[announcing_consumer(SlackNotifier(settings.slack_webhook_url)), *pipelines.consumers],
         fixed_tokens={WEBHOOK_TOKEN: settings.alertmanager_token},
         open_paths=frozenset({LOCAL_SLACK_PATH}),
-        background=_background(desk, settings),
+        background=[*_background(desk, settings), *pipelines.background],
     )
 
 

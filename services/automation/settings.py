@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr
 from services.kit.service_settings import ServiceSettings
 from services.kit.settings import SecretFile
 
+_AUTH_PORT = 8720
+
 
 class AutomationSettings(ServiceSettings):
     """What the automation service reads, beside what every service does."""
@@ -31,6 +33,13 @@ class AutomationSettings(ServiceSettings):
         le=86_400.0,
         description="How long the Watchdog may be unheard before alerting counts as silent, in seconds.",
     )
+
+    auth_url: str | None = Field(default=None, description="Base URL of auth. Default: its own port on this machine.")
+
+    @property
+    def auth_base_url(self) -> str:
+        """Where auth is called."""
+        return self.auth_url or f"http://127.0.0.1:{_AUTH_PORT + self.port_offset}"
 
     @property
     def silence_limit(self) -> timedelta:

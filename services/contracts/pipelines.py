@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from services.contracts.events import Event
 
@@ -277,7 +277,8 @@ class ApprovalDecision(_Told):
 
     Attributes:
         parameters_digest: Of what the person saw: an answer to anything else is refused.
+        step_up: The second passphrase, to allow something.
     """
 
     parameters_digest: str = Field(min_length=64, max_length=64)
-    step_up: str = Field(default="", max_length=200, repr=False)
+    step_up: SecretStr = Field(default=SecretStr(""), max_length=200)

@@ -23,7 +23,9 @@ from services.automation.pipelines.engine import RunEndedError, Started, Unknown
 from services.automation.pipelines.executing import Runner
 from services.automation.pipelines.pipeline import Cause, Pipeline
 from services.contracts.pipelines import RunStatus
+from services.kit.database_errors import DatabaseError
 from services.kit.errors import StartError
+from services.kit.facts import Transaction
 from telemetry.private_file import make_private_file
 
 # Runs that a crash cut short are resumed by the code that is there, so the version never changes: DBOS's own default,
@@ -35,6 +37,8 @@ _THREADS: Final = 64
 _CONNECTIONS: Final = 4
 _BUSY_SECONDS: Final = 30.0
 _MANY_RECOVERIES: Final = 1_000_000
+_LOOK_SECONDS: Final = 1.0
+_MANY: Final = 1_000
 
 _log = logging.getLogger("services.automation.pipelines")
 
@@ -113,6 +117,9 @@ class DbosEngine:
         self._url, self._directory = url, directory
         self._closing = ExitStack()
         self._workflow: Callable[[str], None] | None = None
+        self._noted, self._wake, self._stopping = threading.Event(), threading.Event(), False
+        self._handed: set[str] = set()
+        self._starter: threading.Thread | None = None
 
     def open(self) -> None:
         self._lock()
@@ -133,17 +140,27 @@ class DbosEngine:
         }
         DBOS(config=config)
         _speak_as_we_do()
-        self._workflow = DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_MANY_RECOVERIES)(self._run)
+
+        def run(run_id: str) -> None:
+            self._runner.execute(run_id, DbosDurable())
+
+        self._workflow = DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_MANY_RECOVERIES)(run)
         DBOS.launch()
         self._closing.callback(engine.dispose)
-        self._resume()
+        self._runner.facts.after_commit(self._after_commit)
+        self._wake.set()  # for runs that were noted before the process ended
+        self._starter = threading.Thread(target=self._set_out, name="pipelines")
+        self._starter.start()
 
     def start(self, pipeline: Pipeline, cause: Cause) -> Started:
-        run_id = pipeline.run_id(cause)
-        new = self._runner.add(pipeline, cause)
+        with self._runner.facts.transaction(durable=True) as tx:
+            return self.note(tx, pipeline, cause)
+
+    def note(self, tx: Transaction, pipeline: Pipeline, cause: Cause) -> Started:
+        new = self._runner.add(tx, pipeline, cause)
         if new:
-            self._set_out(run_id)
-        return Started(run_id, new)
+            self._noted.set()
+        return Started(pipeline.run_id(cause), new)
 
     def cancel(self, run_id: str) -> None:
         with self._runner.facts.transaction() as tx:
@@ -162,26 +179,41 @@ class DbosEngine:
         return DBOS.list_workflow_steps(run_id)
 
     def close(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        if self._starter is not None:
+            self._starter.join()
         self._waiter.stop()
         DBOS.destroy(destroy_registry=True)
         self._closing.close()
 
-    def _run(self, run_id: str) -> None:
-        self._runner.execute(run_id, DbosDurable())
+    def _after_commit(self) -> None:
+        if self._noted.is_set():
+            self._noted.clear()
+            self._wake.set()
 
-    def _set_out(self, run_id: str) -> None:
+    def _set_out(self) -> None:
+        """Hand every run that is noted and has not begun to DBOS, which knows each by its id and takes it once."""
+        while not self._stopping:
+            self._wake.wait(_LOOK_SECONDS)
+            self._wake.clear()
+            try:
+                with self._runner.facts.transaction() as tx:
+                    queued = store.queued(tx.connection, _MANY)
+            except DatabaseError as error:
+                _log.warning("cannot look for runs to start: %s", error.detail)
+                continue
+            self._handed &= set(queued)
+            for run_id in queued:
+                if run_id not in self._handed and not self._stopping:
+                    self._hand_over(run_id)
+                    self._handed.add(run_id)
+
+    def _hand_over(self, run_id: str) -> None:
         if self._workflow is None:
             raise EngineClosedError("Open it first.")
         with SetWorkflowID(run_id):
             DBOS.start_workflow(self._workflow, run_id)
-
-    def _resume(self) -> None:
-        """Start runs that were noted and then lost their process before DBOS heard of them."""
-        with self._runner.facts.transaction() as tx:
-            unended = store.unended(tx.connection)
-        for run_id, _, _ in unended:
-            if DBOS.get_workflow_status(run_id) is None:
-                self._set_out(run_id)
 
     def _lock(self) -> None:
         """Two processes with one executor's id would each take a run through the same step at the same time."""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from services.automation.pipelines.pipeline import Cause, Pipeline
 from services.kit.errors import SightlineError
+from services.kit.facts import Transaction
 
 
 class UnknownPipelineError(SightlineError):
@@ -47,6 +48,9 @@ class Engine(Protocol):
 
     def start(self, pipeline: Pipeline, cause: Cause) -> Started:
         """Start a run, durably, and return at once; a cause that was seen before starts nothing."""
+
+    def note(self, tx: Transaction, pipeline: Pipeline, cause: Cause) -> Started:
+        """As `start`, within the caller's transaction: the run begins once that is committed."""
 
     def cancel(self, run_id: str) -> None:
         """Stop a run before its next step. Raises `UnknownRunError` or `RunEndedError`."""

@@ -24,7 +24,7 @@ from services.contracts.pipelines import (
     RunView,
 )
 from services.kit.database_errors import DatabaseError
-from services.kit.facts import Facts
+from services.kit.facts import Facts, Transaction
 from telemetry.catalogue import PIPELINE_STEP_RETRIES
 from telemetry.emit.metrics import Metrics
 from telemetry.emit.propagation import TRACEPARENT, extract
@@ -62,27 +62,27 @@ class Runner:
     metrics: Metrics
     around: Surroundings
 
-    def add(self, pipeline: Pipeline, cause: Cause) -> bool:
-        """Note a run that is to start, durably; False when it is there already."""
+    def add(self, tx: Transaction, pipeline: Pipeline, cause: Cause) -> bool:
+        """Note a run that is to start; False when it is there already."""
         run_id = pipeline.run_id(cause)
-        with self.facts.transaction(durable=True) as tx:
-            if not store.add(tx.connection, run_id, pipeline.name, cause, self.around.clock.now()):
-                return False
-            tx.record(
-                PipelineStarted(
-                    subject=run_id,
-                    run_id=run_id,
-                    pipeline=pipeline.name,
-                    target=cause.target,
-                    cause_kind=cause.kind,
-                    cause_id=cause.cause_id,
-                )
+        if not store.add(tx.connection, run_id, pipeline.name, cause, self.around.clock.now()):
+            return False
+        tx.record(
+            PipelineStarted(
+                subject=run_id,
+                run_id=run_id,
+                pipeline=pipeline.name,
+                target=cause.target,
+                cause_kind=cause.kind,
+                cause_id=cause.cause_id,
             )
+        )
         return True
 
     def execute(self, run_id: str, durable: Durable) -> None:
         """Take a run through its steps to its end; a run that had ended stays as it is."""
-        run, cause = self._found(run_id)
+        with self.facts.transaction() as tx:
+            run, cause = store.one(tx.connection, run_id), store.cause_of(tx.connection, run_id)
         if run is None or cause is None or run.status.ended:
             return
         name = f"run {run.pipeline}"
@@ -98,7 +98,7 @@ class Runner:
         """Note and state how a run ended; False when it had ended before."""
         detail = self.around.redactor.text(detail)[:_LONGEST_DETAIL]
         now = self.around.clock.now()
-        with self.facts.transaction(durable=True) as tx:
+        with self.facts.transaction() as tx:
             run = store.end(tx.connection, run_id, outcome, detail, now)
             if run is None:
                 return False
@@ -115,10 +115,6 @@ class Runner:
                 )
             )
         return True
-
-    def _found(self, run_id: str) -> tuple[RunView | None, Cause | None]:
-        with self.facts.transaction() as tx:
-            return store.one(tx.connection, run_id), store.cause_of(tx.connection, run_id)
 
     def _begin(self, run: RunView) -> None:
         trace_id = f"{trace.get_current_span().get_span_context().trace_id:032x}"

@@ -118,6 +118,7 @@ class Pipeline:
         lease: What a run needs for itself alone; runs that need the same wait for one another.
         replaces: The manual work that it ended.
         by_hand: Whether a person may start it.
+        needs_target: What a person has to name to start it, such as "venue"; "" when there is no one thing.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Pipeline:
     lease: Callable[[Cause], str | None] = by_target
     replaces: str = ""
     by_hand: bool = True
+    needs_target: str = ""
 
     def run_id(self, cause: Cause) -> str:
         """The id of the run that `cause` starts: the same cause, the same run."""

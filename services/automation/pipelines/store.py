@@ -85,10 +85,10 @@ def listing(connection: Connection, *, pipeline: str | None, status: RunStatus |
     return [_view(row) for row in connection.execute(query).mappings()]
 
 
-def unended(connection: Connection) -> list[tuple[str, str, str]]:
-    """Id, pipeline and cause of every run that has not ended, the oldest first."""
-    query = select(RUNS.c.run_id, RUNS.c.pipeline, RUNS.c.cause).where(RUNS.c.status.not_in(ENDED))
-    return [(row[0], row[1], row[2]) for row in connection.execute(query.order_by(RUNS.c.started_at_us))]
+def queued(connection: Connection, limit: int) -> list[str]:
+    """Ids of runs that have not begun, the oldest first."""
+    query = select(RUNS.c.run_id).where(RUNS.c.status == RunStatus.QUEUED.value)
+    return list(connection.execute(query.order_by(RUNS.c.started_at_us, RUNS.c.run_id).limit(limit)).scalars())
 
 
 def standing(connection: Connection) -> list[tuple[str, str, int, datetime]]:
