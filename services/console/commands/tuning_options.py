@@ -24,7 +24,8 @@ class Search:
     within: tuple[str, ...]
     folds: int
     anchored: bool
-    gap: int
+    purge: int | None
+    embargo: int | None
     hold_out: float
     against: str
     seed: int

@@ -17,7 +17,7 @@ from services.trading.strategies.registry import UnknownStrategyError, find
 from services.trading.tuning.evidence import gather, open_hold_out
 from services.trading.tuning.home import opened
 from services.trading.tuning.opening import open_study
-from services.trading.tuning.plan import Plan
+from services.trading.tuning.plan import Layout, Plan
 from services.trading.tuning.sharpe import annual
 from services.trading.tuning.study import Study
 from services.trading.tuning.subject import Subject
@@ -59,7 +59,8 @@ class TuningWork:
         plan = Plan(
             folds=search.folds,
             anchored=search.anchored,
-            gap=search.gap,
+            purge=search.purge,
+            embargo=search.embargo,
             hold_out=search.hold_out,
             seed=search.seed,
             prune_after=search.prune_after,
@@ -93,7 +94,7 @@ class TuningWork:
                 verdict = judge(gather(study))
             else:
                 self._operator.progress.note("the hold-out stays locked: the candidate has failed without it")
-        for part in _told(verdict):
+        for part in _told(verdict, study.layout):
             self._operator.out.print(part, soft_wrap=True)
         return verdict
 
@@ -119,7 +120,7 @@ def _narrowed(space: ParameterSpace, given: tuple[str, ...]) -> ParameterSpace:
     return space.narrowed(bounds) if bounds else space
 
 
-def _told(verdict: Verdict) -> list[Text]:
+def _told(verdict: Verdict, layout: Layout) -> list[Text]:
     evidence = verdict.evidence
     rows = [header("test", "measured", "needed", "")]
     for check in verdict.checks:
@@ -132,6 +133,7 @@ def _told(verdict: Verdict) -> list[Text]:
     facts = [
         f"candidate: {setting}",
         f"its Sharpe ratio: {sharpe:.2f} over {bars:,} bars ({years:.1f} years)",
+        f"left out before each test: {layout.purge} bars purged, {layout.embargo} under embargo",
         f"Sharpe ratio of choosing anew before each fold: {evidence.walked:.2f}",
         f"settings ever tried on this market: {evidence.tried}, worth {evidence.independent:.0f} independent ones",
         f"hold-outs ever opened on this market: {evidence.looks}",

@@ -103,7 +103,7 @@ def gather(study: Study) -> Evidence:
         independent=independent_trials(len(ever), mean_correlation(returns)),
         compared=len(returns),
         different=len(apart),
-        overfitting=overfitting(apart) if len(apart) > 1 else None,
+        overfitting=_overfitted(study, apart) if len(apart) > 1 else None,
         superiority=superior_ability(returns - subject.excess_benchmark(track), seed=study.plan.seed),
         walked=annual(record_of(_walked(study, returns)).sharpe, subject.bars_per_year),
         bars_per_year=subject.bars_per_year,
@@ -122,6 +122,10 @@ def open_hold_out(study: Study, candidate: Candidate) -> HeldOut:
     if study.layout.held_out.start == study.layout.held_out.stop:
         raise HoldOutLockedError("This study keeps no bars back; begin one with --hold-out 0.2.")
     return _held_out(study, study.ledger.open_hold_out(study.name, candidate.trial.setting))
+
+
+def _overfitted(study: Study, returns: Floats) -> Overfitting:
+    return overfitting(returns, purge=study.layout.purge, embargo=study.layout.embargo)
 
 
 def _held_out(study: Study, opening: Opening) -> HeldOut:

@@ -23,14 +23,17 @@ class Overfitting:
         probability: That the best of one half ranks at or below the median in the other; 0 to 1.
         loss_probability: That the best of one half loses money in the other; 0 to 1.
         halves: How many ways of halving the time were compared.
+        purge, embargo: Bars that were left out where one half follows on the other.
     """
 
     probability: float
     loss_probability: float
     halves: int
+    purge: int = 0
+    embargo: int = 0
 
 
-def overfitting(returns: Floats, *, blocks: int = 16) -> Overfitting:
+def overfitting(returns: Floats, *, blocks: int = 16, purge: int = 0, embargo: int = 0) -> Overfitting:
     """The probability of backtest overfitting by combinatorially symmetric cross-validation, with Sharpe ratios.
 
     The bars are cut into `blocks` equal parts. For each choice of half of them, the configuration with the best Sharpe
@@ -41,6 +44,9 @@ def overfitting(returns: Floats, *, blocks: int = 16) -> Overfitting:
     Args:
         returns: Configurations x time. Bars that are left over by the division are dropped at the beginning.
         blocks: An even number; 16 give 12,870 halves.
+        purge: Bars left out of what is learned from where the other half follows: their decisions reach into it.
+        embargo: Bars left out where the other half lies before. Both are cut to a quarter of a block. Lopez de Prado
+            (2018), "Advances in Financial Machine Learning", chapters 7 and 12.
 
     Raises:
         SeriesError: The matrix is transposed or too small, or holds something that is not a number.
@@ -49,24 +55,31 @@ def overfitting(returns: Floats, *, blocks: int = 16) -> Overfitting:
     count, bars = returns.shape
     length = bars // blocks
     parts = returns[:, bars - length * blocks :].reshape(count, blocks, length)
-    sums, squares = parts.sum(axis=2).T, (parts**2).sum(axis=2).T
+    purge, embargo = min(purge, length // 4), min(embargo, length // 4)
+    whole, tails, heads = (_moments(each) for each in (parts, parts[:, :, length - purge :], parts[:, :, :embargo]))
     below = losses = 0
     half = length * blocks // 2
     choices = combinations(range(blocks), blocks // 2)
     while chosen := list(islice(choices, _AT_ONCE)):
         inside = np.zeros((len(chosen), blocks))
         np.put_along_axis(inside, np.array(chosen), 1.0, axis=1)
-        best = np.argmax(_sharpes(inside @ sums, inside @ squares, half), axis=1)[:, None]
         outside = 1.0 - inside
-        total = outside @ sums
-        others = _sharpes(total, outside @ squares, half)
+        before, after = inside[:, :-1] * outside[:, 1:], inside[:, 1:] * outside[:, :-1]
+        sums, squares = (
+            inside @ all_of - before @ last[:-1] - after @ first[1:]
+            for all_of, last, first in zip(whole, tails, heads, strict=True)
+        )
+        bars_learned = half - purge * before.sum(axis=1) - embargo * after.sum(axis=1)
+        best = np.argmax(_sharpes(sums, squares, bars_learned[:, None]), axis=1)[:, None]
+        total, squares = (outside @ each for each in whole)
+        others = _sharpes(total, squares, half)
         own = np.take_along_axis(others, best, axis=1)
         # Ranks from 1, the mean of those that tie. At or below the middle is what counts as overfitted.
         rank = (others < own).sum(axis=1) + ((others == own).sum(axis=1) + 1) / 2
         below += int((rank / (count + 1) <= 0.5).sum())  # noqa: PLR2004 -- the median
         losses += int((np.take_along_axis(total, best, axis=1) < 0).sum())
     halves = comb(blocks, blocks // 2)
-    return Overfitting(below / halves, losses / halves, halves)
+    return Overfitting(below / halves, losses / halves, halves, purge, embargo)
 
 
 def different(returns: Floats, *, alike: float = 0.9) -> Floats:
@@ -112,7 +125,12 @@ def _check(returns: Floats, blocks: int) -> None:
         raise SeriesError("A return is not a number; a bar without a price has a return of 0.")
 
 
-def _sharpes(sums: Floats, squares: Floats, bars: int) -> Floats:
+def _moments(parts: Floats) -> tuple[Floats, Floats]:
+    """Sums of returns and of their squares, blocks x configurations."""
+    return parts.sum(axis=2).T, (parts**2).sum(axis=2).T
+
+
+def _sharpes(sums: Floats, squares: Floats, bars: int | Floats) -> Floats:
     mean = sums / bars
     variance = np.maximum(squares / bars - mean**2, 0.0)
     # Who never trades has neither return nor spread, and a Sharpe ratio of 0.

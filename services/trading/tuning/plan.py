@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Final
 
 from services.trading.tuning import settings_space
@@ -12,6 +13,7 @@ from services.trading.tuning.splits import Fold, hold_out, walk_forward
 from services.trading.tuning.subject import Evaluation, Subject
 
 _LEAST_HELD_OUT: Final = 20
+_EMBARGO: Final = 0.01  # of all bars: Lopez de Prado (2018), chapter 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,8 @@ class Plan:
     Attributes:
         folds: Tests of the walk forward.
         anchored: Whether each of them learns from the beginning on; see `splits.walk_forward`.
-        gap: Bars between learning and test.
+        purge: Bars before a test that are not learned from: their decisions reach into it. None: the subject's horizon.
+        embargo: Bars more that are left out between learning and test. None: a hundredth of the bars worked with.
         hold_out: Share of the bars kept back at the end.
         seed: Of everything random.
         prune_after: After so many folds a trial that is worse than the median so far is given up; 0: never. Who goes on
@@ -30,7 +33,8 @@ class Plan:
 
     folds: int = 8
     anchored: bool = True
-    gap: int = 0
+    purge: int | None = None
+    embargo: int | None = None
     hold_out: float = 0.2
     seed: int = 1
     prune_after: int = 0
@@ -44,11 +48,14 @@ class Layout:
         folds: The walk forward.
         track: The bars that trials are measured on: all tests together.
         held_out: The bars that are kept back.
+        purge, embargo: Bars between learning and test, as the plan has them or as they follow from the bars.
     """
 
     folds: Sequence[Fold]
     track: slice
     held_out: slice
+    purge: int
+    embargo: int
 
     def scores(self, evaluation: Evaluation, folds: int, bars_per_year: float) -> tuple[float, ...]:
         """Annualised Sharpe ratios in the first `folds` tests, of an evaluation that begins with the track."""
@@ -70,8 +77,13 @@ def laid_out(subject: Subject, plan: Plan) -> Layout:
     kept = held_out.stop - held_out.start
     if 0 < kept < _LEAST_HELD_OUT:
         raise SplitError(f"{kept} bars kept back show nothing: keep at least {_LEAST_HELD_OUT}, or none (0).")
-    folds = walk_forward(tuned.stop, plan.folds, start=subject.warm_up, anchored=plan.anchored, gap=plan.gap)
-    return Layout(folds, slice(folds[0].test.start, tuned.stop), held_out)
+    purge = subject.horizon(tuned.stop) if plan.purge is None else plan.purge
+    embargo = ceil(tuned.stop * _EMBARGO) if plan.embargo is None else plan.embargo
+    if min(purge, embargo) < 0:
+        raise SplitError(f"Neither a purge of {purge} nor an embargo of {embargo} bars can be below 0.")
+    gap = purge + embargo
+    folds = walk_forward(tuned.stop, plan.folds, start=subject.warm_up, anchored=plan.anchored, gap=gap)
+    return Layout(folds, slice(folds[0].test.start, tuned.stop), held_out, purge, embargo)
 
 
 def described(subject: Subject, plan: Plan) -> str:

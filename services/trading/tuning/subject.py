@@ -31,6 +31,11 @@ counts in it. What it answers depends on nothing after the span.
 """
 
 
+def one_bar(_end: int) -> int:
+    """The horizon of who decides anew at each bar."""
+    return 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a study is about.
@@ -46,6 +51,7 @@ class Subject:
         bars_per_year: For annualising.
         evaluate: With the costs as they are.
         evaluate_dear: With all costs doubled.
+        horizon: How many bars a decision reaches ahead, seen on the bars before the one that it is given; at least 1.
         benchmark: Returns per bar of what the strategy must beat; None for cash, which returns nothing.
     """
 
@@ -59,6 +65,7 @@ class Subject:
     bars_per_year: float
     evaluate: Evaluate
     evaluate_dear: Evaluate
+    horizon: Callable[[int], int] = one_bar
     benchmark: Floats | None = None
 
     def excess_benchmark(self, span: slice) -> Floats:

@@ -21,6 +21,7 @@ from services.trading.tuning.subject import Evaluation, Subject
 
 _YEAR_NS: Final = 365.2425 * 86_400e9
 _TWICE: Final = Decimal(2)
+_MOST_TRIPS: Final = 0.95
 
 
 def subject_of(  # noqa: PLR0913 -- what a study is about
@@ -50,7 +51,7 @@ def subject_of(  # noqa: PLR0913 -- what a study is about
     times = next(iter(panel.values())).time_ns
     if len(times) <= 1:
         raise TooFewBarsError(f"There are {len(times)} bars; a study takes some hundreds.")
-    costs = config.costs
+    costs, trials = config.costs, TierA(strategy, panel, config)
     dear = replace(
         costs,
         slippage_bps=costs.slippage_bps * _TWICE,
@@ -68,7 +69,8 @@ def subject_of(  # noqa: PLR0913 -- what a study is about
         bars=len(times),
         warm_up=_warm_up(strategy, space),
         bars_per_year=(len(times) - 1) / (int(times[-1] - times[0]) / _YEAR_NS),
-        evaluate=TierA(strategy, panel, config),
+        evaluate=trials,
+        horizon=partial(trials.horizon, space.default),
         evaluate_dear=TierA(strategy, panel, replace(config, costs=dear)),
         benchmark=held_in_equal_parts(panel) if hold else None,
     )
@@ -89,6 +91,11 @@ class TierA:
             return run_many(self.strategy, self._until(span.stop), settings, self.config, measure)
         bench = self._ready(span.stop)
         return [measure(bench.run(self.strategy, setting, self.config)) for setting in settings]
+
+    def horizon(self, setting: Params, end: int) -> int:
+        """How long 95 of 100 round trips of a setting last that are over before bar `end`, from their decision on."""
+        closed = self._ready(end).run(self.strategy, setting, self.config).trips.closed
+        return 1 + int(np.quantile(closed.bars, _MOST_TRIPS, method="higher")) if len(closed) else 1
 
     def _until(self, end: int) -> Panel:
         return {symbol: columns.until(end) for symbol, columns in self.panel.items()}

@@ -96,11 +96,19 @@ def test_a_study_is_gone_on_with(tune: Tune) -> None:
 def test_bars_of_the_store_and_a_days_range_are_used(tune: Tune, tmp_path: Path) -> None:
     store = BarStore(tmp_path / "var" / "bars")
     store.put(Series(Symbol("KEPT"), Timeframe.DAY, Adjustment.SPLIT), random_columns(1500, 3))
-    span = ("--since", "2010-06-01", "--until", "2013-01-01")
+    span = ("--since", "2010-06-01", "--until", "2013-01-01", "--purge", "0", "--embargo", "0")
     code, out, _ = tune("--symbols", "KEPT", "--trials", "3", "--within", "slow=5:50", *span, source="store")
     # 945 days, less a hold-out of 189 and a first training of 78 after a warm-up of 50.
     assert code == 0
     assert "over 624 bars" in out
+
+
+def test_what_is_purged_and_under_embargo_is_told(tune: Tune) -> None:
+    _, given, _ = tune("--trials", "3", "--purge", "7", "--embargo", "5")
+    assert "left out before each test: 7 bars purged, 5 under embargo" in given
+    code, _, said = tune("--trials", "3", "--purge", "-1", "--study", "other")
+    assert code == 2
+    assert "--purge" in said
 
 
 def test_the_hold_out_stays_locked_for_a_candidate_that_has_failed(tune: Tune, tmp_path: Path) -> None:
@@ -112,7 +120,7 @@ def test_the_hold_out_stays_locked_for_a_candidate_that_has_failed(tune: Tune, t
 
 
 def test_an_edge_is_reported_and_its_hold_out_opened_once(tune: Tune, tmp_path: Path) -> None:
-    close = 1000.0 * np.exp(np.cumsum(planted(3000, 1)))
+    close = 1000.0 * np.exp(np.cumsum(planted(3500, 1)))
     before = np.concatenate(([1000.0], close[:-1]))
     high, low = np.maximum(before, close) * 1.001, np.minimum(before, close) * 0.999
     write_parquet(tmp_path / "EDGE.parquet", of_prices(before, high, low, close))

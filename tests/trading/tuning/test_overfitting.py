@@ -79,3 +79,28 @@ def test_what_is_not_a_number_is_refused() -> None:
     returns[2, 5] = np.nan
     with pytest.raises(SeriesError, match="not a number"):
         overfitting(returns)
+
+
+def test_what_is_learned_from_is_purged_before_the_other_half_and_under_embargo_after_it() -> None:
+    returns = _noise(9, 120, 11) + np.linspace(-0.001, 0.001, 9)[:, None]
+    parts = np.split(np.arange(120), 6)
+    below = 0
+    for chosen in combinations(range(6), 3):
+        learned: list[int] = []
+        for place in chosen:
+            first = 2 if place > 0 and place - 1 not in chosen else 0
+            last = 3 if place < 5 and place + 1 not in chosen else 0
+            learned += parts[place][first : 20 - last].tolist()
+        outside = np.concatenate([parts[place] for place in range(6) if place not in chosen])
+        best = (returns[:, learned].mean(axis=1) / returns[:, learned].std(axis=1)).argmax()
+        others = returns[:, outside].mean(axis=1) / returns[:, outside].std(axis=1)
+        below += (np.argsort(np.argsort(others))[best] + 1) / 10 <= 0.5
+
+    found = overfitting(returns, blocks=6, purge=3, embargo=2)
+
+    assert (found.probability, found.purge, found.embargo) == (below / 20, 3, 2)
+
+
+def test_of_a_block_a_quarter_is_left_out_at_the_most() -> None:
+    found = overfitting(_noise(6, 320, 12), purge=400, embargo=300)
+    assert (found.purge, found.embargo) == (5, 5)

@@ -64,12 +64,12 @@ def test_a_score_is_the_median_of_the_folds_sharpe_ratios_with_costs(home: FileH
     run(home, subject(market), 3)
     trial = trials_of(home)[2]
     (alone,) = TrendOnReturns(market)([settings_space.read(trial.setting)], slice(0, 800))
-    # 800 bars without the hold-out, 60 of warm-up: nine parts of 82, eight of them tests at the end.
-    parts = np.split(alone.returns[800 - 8 * 82 :], 8)
+    # 800 bars without the hold-out, 60 of warm-up, 9 purged and under embargo: nine parts of 81, eight of them tests.
+    parts = np.split(alone.returns[800 - 8 * 81 :], 8)
     sharpes = [part.mean() / part.std(ddof=1) * 252**0.5 for part in parts]
     assert trial.folds == pytest.approx(sharpes)
     assert trial.score == pytest.approx(np.median(sharpes))
-    assert trial.bars == 8 * 82
+    assert trial.bars == 8 * 81
 
 
 def test_no_bar_of_the_hold_out_is_looked_at(home: FileHome) -> None:

@@ -132,3 +132,23 @@ def test_no_bars_are_refused_in_words() -> None:
 def test_a_study_of_a_real_strategy_runs(home: FileHome) -> None:
     with open_study(home, "made", about(), Plan(folds=4), resume=False, clock=FakeClock()) as study:
         assert study.run(12).done == 12
+
+
+def test_the_horizon_is_as_long_as_nearly_all_trades_last_from_their_decision_on() -> None:
+    lasted = run(find("sma-cross"), PANEL, find("sma-cross").space.default, CONFIG).trips.closed.bars
+
+    horizon = about().horizon(900)
+
+    assert (lasted + 1 <= horizon).mean() >= 0.95
+    assert (lasted + 1 < horizon).mean() < 1.0
+    assert horizon > 1
+
+
+def test_the_horizon_knows_nothing_of_the_bars_behind_its_end() -> None:
+    other = {symbol: changed_after(columns, 599, seed) for seed, (symbol, columns) in enumerate(PANEL.items())}
+
+    assert about().horizon(600) == about(panel=other).horizon(600)
+
+
+def test_who_never_trades_decides_for_the_next_bar_alone() -> None:
+    assert about(panel={symbol: columns.until(30) for symbol, columns in PANEL.items()}).horizon(30) == 1
