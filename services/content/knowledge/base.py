@@ -130,7 +130,7 @@ class KnowledgeBase:
         with self._timed("match"):
             found = self._state.matcher.match(signature, alert_name=query.alert_name)
         source = self._normaliser.clean(query.source or query.alert_name or "question")[:200]
-        sighting = Sighting(signature, source, query.service_name, sightings, cause_id)
+        sighting = Sighting(signature, source, self._normaliser.clean(query.service_name), sightings, cause_id)
         if found:
             tx.record(sighting.matched(found[0]))
             return MatchAnswer(signature=signature.template, matches=tuple(map(self._told, found)), gap_id=None)

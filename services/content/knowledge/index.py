@@ -118,9 +118,9 @@ class KnowledgeIndex:
         return count
 
     def _weight(self, word: str) -> float:
-        # Inverse document frequency as bm25 has it (Robertson and Sparck Jones), never below 0.
+        # Inverse document frequency as Lucene's bm25 has it: above 0 for every word, among few entries as well.
         having = self._having(word)
-        return max(0.0, math.log((len(self._ids) - having + 0.5) / (having + 0.5)))
+        return math.log(1 + (len(self._ids) - having + 0.5) / (having + 0.5))
 
     def _held(self, row: int, words: Sequence[str]) -> list[str]:
         query = "SELECT 1 FROM entries WHERE entries MATCH ? AND rowid = ?"

@@ -61,7 +61,7 @@ class Normaliser:
         return Signature(
             text=text,
             template=template_of(text),
-            venue=query.venue.strip(),
+            venue=self.clean(query.venue),
             http_status=query.http_status,
             code=self.clean(query.code),
         )

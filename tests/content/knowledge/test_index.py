@@ -71,6 +71,11 @@ def test_nearest_when_most_words_are_strange_then_the_share_is_low(index: Knowle
     assert [share < 0.2 for _, share, _ in answers] == [True]
 
 
+def test_nearest_when_there_is_one_entry_then_its_words_count_all_the_same() -> None:
+    ((found, share, words),) = KnowledgeIndex(ENTRIES[:1]).nearest("insufficient buying power", limit=3)
+    assert (found.entry_id, share, words) == ("buying-power", 1.0, 3)
+
+
 def test_index_when_there_are_no_entries_then_it_answers_nothing() -> None:
     index = KnowledgeIndex(())
     assert index.search("anything", limit=5) == []
