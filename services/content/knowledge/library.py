@@ -92,6 +92,8 @@ def read_library(places: Places, *, today: date) -> Library:
     """Read every file. What cannot be read becomes a problem, and the rest is there all the same."""
     read: list[tuple[Entry, Path]] = []
     problems: list[Problem] = []
+    if not (places.docs / "knowledge").is_dir():
+        problems.append(Problem("knowledge", 0, f"is not in {places.docs}; SIGHTLINE_DOCS_DIR says where it lies"))
     for path, told in places.entry_files():
         try:
             read.append((_entry(path, told), path))

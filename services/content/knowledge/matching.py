@@ -21,6 +21,7 @@ _FEWEST_WORDS = 3
 
 _EXACT: Final = 1.0
 _EXACT_IN_PART: Final = 0.8  # venue and status agree and no more is named, or code and text do and no venue is told
+_CODE_WITHOUT_WORDS: Final = 0.7  # the entry is about some refusals of a code, and the error's words are not told
 _PATTERN: Final = 0.9
 _PATTERN_ELSEWHERE: Final = 0.7  # the entry is about a venue or status that the error does not tell
 _MOST_BY_TEXT: Final = 0.6
@@ -89,8 +90,7 @@ class Matcher:
         ]
         for entry in named:
             if _agrees(entry, signature) and self._is_stated(entry, signature):
-                certain = _EXACT if _tells_place(entry, signature) else _EXACT_IN_PART
-                yield Candidate(entry, MatchedBy.EXACT, certain)
+                yield Candidate(entry, MatchedBy.EXACT, _certainty(entry, signature))
         for entry in self._by_status[str(signature.http_status)]:
             if entry.front.venue.casefold() == signature.venue:
                 yield Candidate(entry, MatchedBy.EXACT, _EXACT_IN_PART)
@@ -146,11 +146,21 @@ def _agrees(entry: Entry, signature: Signature) -> bool:
     )
 
 
+def _certainty(entry: Entry, signature: Signature) -> float:
+    """How sure a code or a text as an entry states it is, by what the error leaves open."""
+    if entry.front.regex and not signature.text:
+        return _CODE_WITHOUT_WORDS
+    return _EXACT if _tells_place(entry, signature) else _EXACT_IN_PART
+
+
 def _tells_place(entry: Entry, signature: Signature) -> bool:
     return not entry.front.venue or bool(signature.venue)
 
 
-def _order(candidate: Candidate) -> tuple[float, bool, str]:
+def _order(candidate: Candidate) -> tuple[float, bool, int, str]:
     front = candidate.entry.front
-    # An entry about the error itself goes before one about what surrounds it.
-    return (-candidate.confidence, front.kind not in {EntryKind.ERROR_SIGNATURE, EntryKind.RUNBOOK}, front.id)
+    # An entry about the error itself goes before one about what surrounds it, and one that names more before one that
+    # names less.
+    about_it = front.kind in {EntryKind.ERROR_SIGNATURE, EntryKind.RUNBOOK}
+    marks = sum(map(bool, (front.venue, front.http_status, front.code, front.template, front.regex)))
+    return (-candidate.confidence, not about_it, -marks, front.id)

@@ -17,6 +17,7 @@ from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.errors import UnavailableError
 from services.kit.facts import Facts, Transaction
+from services.kit.moments import moment
 from telemetry.catalogue import KNOWLEDGE_FOLLOWED_UNTIL
 from telemetry.emit.metrics import Metrics
 from telemetry.query.errors import QueryError
@@ -99,8 +100,7 @@ class LogFollower:
             return list(found), end
         # The rest comes with the next look. A moment that has more lines than that is counted in part.
         _log.info("more than %d error lines since %s; the rest is looked at next", MOST_LINES, start)
-        last = datetime.fromtimestamp(found[-1].time_ns / 1e9, tz=end.tzinfo)
-        return list(found), min(max(last, start) + timedelta(microseconds=1), end)
+        return list(found), min(moment(found[-1].time_ns // 1_000) + timedelta(microseconds=1), end)
 
 
 def _asked(lines: Iterable[LogLine]) -> list[tuple[MatchQuery, int]]:

@@ -55,6 +55,12 @@ def test_library_when_a_file_is_no_entry_then_the_others_are_there_all_the_same(
     assert [problem.path for problem in library.problems] == ["own/notes.md"]
 
 
+def test_library_when_the_documentation_is_elsewhere_then_the_setting_is_named(shelf: Shelf) -> None:
+    (shelf.directory / "docs" / "knowledge").rmdir()
+    (problem,) = said(shelf)
+    assert "SIGHTLINE_DOCS_DIR says where it lies" in problem
+
+
 def test_library_when_a_file_is_named_otherwise_then_its_right_name_is_said(shelf: Shelf) -> None:
     shelf.write("docs/knowledge/other.md", entry_text("x-y"))
     assert said(shelf) == ["knowledge/other.md:2: holds the entry x-y; name the file x-y.md"]

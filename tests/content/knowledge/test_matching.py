@@ -13,7 +13,7 @@ from services.contracts.knowledge import MatchedBy, MatchQuery
 from tests.content.knowledge.conftest import FAMILIES, made
 
 ENTRIES = (
-    made("by-code", kind="error_signature", venue="alpaca", code='"40310000"', http_status="403"),
+    made("by-code", kind="error_signature", venue="alpaca", code='"40310000"'),
     made("by-code-and-words", kind="error_signature", venue="alpaca", code='"40310000"', regex="insufficient buying"),
     made("by-template", kind="error_signature", template="order <id> not found"),
     made("by-status", venue="schwab", http_status="401"),
@@ -38,7 +38,12 @@ def ids(candidates: Sequence[Candidate]) -> list[tuple[str, MatchedBy, float]]:
 
 def test_match_when_venue_and_code_agree_then_it_is_exact() -> None:
     found = asked(text="forbidden", venue="alpaca", code="40310000", http_status=403)
-    assert ids(found)[0] == ("by-code", MatchedBy.EXACT, 1.0)
+    assert ids(found) == [("by-code", MatchedBy.EXACT, 1.0)]
+
+
+def test_match_when_words_tell_refusals_of_one_code_apart_then_the_entry_that_names_more_comes_first() -> None:
+    found = asked(text="insufficient buying power", venue="alpaca", code="40310000")
+    assert [each.entry.front.id for each in found] == ["by-code-and-words", "by-code"]
 
 
 def test_match_when_the_venue_is_another_then_its_code_means_nothing() -> None:
