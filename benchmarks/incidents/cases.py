@@ -49,7 +49,7 @@ class Case:
 
 def _elsewhere(running: House) -> bool:
     """The venue gets no new orders, and one goes through elsewhere."""
-    state = {each["name"]: each["ready"] for each in running.call("trading", "GET", "/state")["venues"]}
+    state = {each["venue"]: each["ready"] for each in running.call("trading", "GET", "/state")["venues"]}
     return not state[VENUE] and any(each for name, each in state.items() if name != VENUE)
 
 

@@ -22,7 +22,9 @@ import httpx
 import numpy as np
 
 from services.console.stack import processes
+from services.console.stack.inventory import COMPONENTS
 from services.console.stack.layout import HOST, Layout, checkout
+from services.console.stack.ready import port_is_free
 from services.kit.callers import read_private_key
 from services.kit.clock import SystemClock
 from services.kit.identity import CallerSigner
@@ -195,7 +197,7 @@ class House:
 def house(seed: int) -> Iterator[House]:
     """Start everything natively in a temporary directory; stopped with the block."""
     with tempfile.TemporaryDirectory(prefix="sightline-incidents-") as name:
-        directory, offset = Path(name), 20_000 + secrets.randbelow(10_000)
+        directory, offset = Path(name), _free_offset()
         venues = [
             {"name": venue, "base_url": f"http://{HOST}:{PORTS['venue'] + offset}/paper/{venue}"} for venue in VENUES
         ]
@@ -242,7 +244,7 @@ def ready(running: House, venue: str = "") -> bool:
         venues = running.call("trading", "GET", "/state")["venues"]
     except CallFailedError:
         return False
-    return all(each["ready"] for each in venues if venue in {"", each["name"]})
+    return all(each["ready"] for each in venues if venue in {"", each["venue"]})
 
 
 def until(condition: Callable[[], bool], seconds: float, problem: str) -> None:
@@ -252,6 +254,16 @@ def until(condition: Callable[[], bool], seconds: float, problem: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(problem)
         time.sleep(0.5)
+
+
+def _free_offset() -> int:
+    """One at which every port is free, below those that the system gives out to callers."""
+    ports = [port for component in COMPONENTS for port in component.ports.values()]
+    for _ in range(200):
+        offset = 11_000 + secrets.randbelow(11_000)
+        if all(port_is_free(HOST, port + offset) for port in ports):
+            return offset
+    raise RuntimeError("no offset leaves all ports free")
 
 
 def _sightline(environ: dict[str, str], *arguments: str) -> None:

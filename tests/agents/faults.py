@@ -237,13 +237,14 @@ def poison_event(story: Story) -> None:
 
 def bad_configuration(story: Story) -> None:
     story.fact(
-        "trading",
+        "automation",
         story.onset - 1,
-        "trading.strategy_started",
-        "trend-1 sees bars from now on with the parameters promoted",
+        "pipelines.approval_granted",
+        "operator granted promote_parameters for trend-1",
         level="info",
-        subject="trend-1",
-        strategy="trend-1",
+        subject="a-1",
+        action="promote_parameters",
+        target="trend-1",
     )
     for step in story.steps(1):
         story.fact(
@@ -444,10 +445,11 @@ def deploy_without_effect(story: Story) -> None:
         "trading",
         story.onset + 2,
         "trading.strategy_started",
-        "trend-1 sees bars from now on with the parameters it had",
+        "trend-1 (sma-cross) sees AAPL from now on, after 60 bars of the past",
         level="info",
         subject="trend-1",
-        strategy="trend-1",
+        kind="sma-cross",
+        resumed_from="2026-03-02T15:44:00+00:00",
     )
     story.line(
         "trading",

@@ -52,7 +52,7 @@ def test_weigh_when_what_a_cause_needs_is_missing_then_it_is_no_cause() -> None:
 
 
 def test_weigh_when_a_change_had_no_effect_then_it_is_no_cause() -> None:
-    assert weigh(TABLE, [seen(1, "configuration_changed", kind=EvidenceKind.FACT)]) == []
+    assert weigh(TABLE, [seen(1, "change_approved", kind=EvidenceKind.FACT)]) == []
 
 
 def test_weigh_when_an_alert_tells_of_it_then_the_confidence_is_more() -> None:

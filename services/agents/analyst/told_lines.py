@@ -21,7 +21,7 @@ _SHOWN: Final = 200
 _MOST_TEMPLATES: Final = 6
 _NS: Final = 1_000_000_000
 # What a fact is about stands in the first of these fields that it has.
-_TARGETS: Final = ("venue", "strategy", "account", "symbol", "subject")
+_TARGETS: Final = ("target", "venue", "strategy", "account", "symbol", "subject")
 
 
 def is_echo(line: LogLine) -> bool:

@@ -70,7 +70,6 @@ class _Round:
     start: datetime
     end: datetime
     findings: list[Finding] = field(default_factory=list)
-    observed: set[tuple[str, str]] = field(default_factory=set)
     scores: dict[str, float] = field(default_factory=dict)
 
 
