@@ -2,7 +2,7 @@
 
 import logging
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -51,13 +51,32 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Either:
+    """Texts of a log line for an event of which there are two kinds.
+
+    Attributes:
+        field: The event's field that is true for one kind and false for the other.
+        true, false: The text for each.
+    """
+
+    field: str
+    true: str
+    false: str
+
+    def of(self, event: Event) -> str:
+        """The text for an event."""
+        return self.true if getattr(event, self.field) else self.false
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """What is logged and measured when an event was committed.
 
     Attributes:
         event: The event's class.
         level: Level of the log line.
-        message: Text of the log line; `{name}` stands for the event's field of that name.
+        message: Text of the log line; `{name}` stands for the event's field of that name. One for both cases, or
+            `Either` for two.
         fields: The event's fields that go along as searchable fields of the log line.
         counters: Counters to raise.
         gauges: Gauges to set.
@@ -66,7 +85,7 @@ class Instrument:
 
     event: type[Event]
     level: Level
-    message: str
+    message: str | Either
     fields: tuple[str, ...] = ()
     counters: tuple[Measure, ...] = ()
     gauges: tuple[Measure, ...] = ()
@@ -155,7 +174,7 @@ class Instruments:
         measures = (*row.counters, *row.gauges, *row.histograms)
         return Statement(
             level=_LEVELS[row.level],
-            message=row.message.format_map(values),
+            message=(row.message if isinstance(row.message, str) else row.message.of(event)).format_map(values),
             fields={"subject": event.subject, **{name: values[name] for name in row.fields}},
             observations=(
                 Observation(EVENTS_RECORDED, {"event_type": event.event_type}, 1.0),
@@ -183,7 +202,8 @@ def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.6g}"  # a measurement: more digits are noise, and who reads the log has to skip them
+        # A measurement: more digits are noise, and who reads the log has to skip them. Nothing is below 0 and yet 0.
+        return f"{value + 0.0:.6g}"
     if isinstance(value, tuple):
         return ", ".join(_as_text(item) for item in value)
     return "" if value is None else str(value)
@@ -201,9 +221,17 @@ def _as_number(value: object) -> float:
 
 def _in_words(row: Instrument) -> set[str]:
     """The event's fields that are told as text."""
-    told = {name for _, name, _, _ in string.Formatter().parse(row.message) if name is not None}
+    told = set(_named_in(row.message))
     labels = {name for each in (*row.counters, *row.gauges, *row.histograms) for name in each.labels.values()}
     return told | set(row.fields) | labels
+
+
+def _named_in(message: str | Either) -> Iterator[str]:
+    if isinstance(message, Either):
+        yield message.field
+        yield from (*_named_in(message.true), *_named_in(message.false))
+    else:
+        yield from (name for _, name, _, _ in string.Formatter().parse(message) if name is not None)
 
 
 def _check(row: Instrument) -> None:

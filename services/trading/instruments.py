@@ -33,7 +33,7 @@ from services.contracts.trading import (
     VenueHeld,
     VenueRestored,
 )
-from services.kit.instruments import Instrument, Measure
+from services.kit.instruments import Either, Instrument, Measure
 from services.trading.strategy_instruments import STRATEGY_TABLE
 from telemetry.catalogue import (
     TRADING_CIRCUIT_CHANGES,
@@ -234,11 +234,17 @@ _VENUES: Final = (
     Instrument(
         event=ReadinessChanged,
         level="warning",
-        message="{subject} ready for orders since {at}: {ready} ({reasons})",
+        message=Either(
+            field="ready", true="{subject} is ready for new orders", false="{subject} takes no new orders: {reasons}"
+        ),
         fields=("ready", "reasons"),
     ),
 )
 
+_ENDED: Final = (
+    "the kill switch ended after {duration_seconds} s with {canceled} orders canceled and {flattened} positions"
+    " flattened"
+)
 _TRADING: Final = (
     Instrument(
         event=VenueHeld,
@@ -268,9 +274,10 @@ _TRADING: Final = (
     Instrument(
         event=KillSwitchDone,
         level="warning",
-        message=(
-            "the kill switch ended after {duration_seconds} s with {canceled} orders canceled and {flattened} positions"
-            " flattened, all flat: {flat} ({left})"
+        message=Either(
+            field="flat",
+            true=f"{_ENDED}, as every venue confirmed",
+            false=f"{_ENDED}; something is left: {{left}}",
         ),
         fields=("canceled", "flattened", "duration_seconds", "flat", "left"),
         histograms=(Measure(metric=TRADING_KILL_SWITCH_DURATION, labels={"flat": "flat"}, value="duration_seconds"),),

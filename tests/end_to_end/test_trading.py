@@ -119,6 +119,20 @@ def test_an_order_without_an_answer_is_unknown_goes_nowhere_else_and_resolves_by
         ready.call("DELETE", f"/venues/{venue}/faults", service="venue")
 
 
+def test_a_venue_that_is_held_back_gets_nothing_new_until_it_is_restored(ready: Platform) -> None:
+    held = ready.run("venue", "hold", "alpha", "--reason", "a drill")
+    assert (held.returncode, held.stderr) == (0, "")
+    assert "held back by operator: a drill" in ready.run("trading").stdout
+
+    told = submitted(ready, "buy", "NVDA", "1")
+    assert re.search(r"\bbeta\b", told), told
+    assert not re.search(r"\balpha\b", told)
+
+    assert ready.run("venue", "restore", "alpha").returncode == 0
+    eventually(lambda: ready.run("trading").returncode == 0, within_seconds=60, what="ready venue")
+    assert "no venue is called gamma" in ready.run("venue", "hold", "gamma").stderr.lower().replace("\n", " ")
+
+
 def test_the_kill_switch_works_while_everything_but_the_venue_hangs(ready: Platform) -> None:
     submitted(ready, "buy", "GOOG", "2")
 

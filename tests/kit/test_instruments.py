@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.events import Event
-from services.kit.instruments import Instrument, InstrumentError, Instruments, Measure
+from services.kit.instruments import Either, Instrument, InstrumentError, Instruments, Measure
 from telemetry.catalogue import ALERTS_RECEIVED, EVENT_LAG, EVENTS_RECORDED, OUTBOX_OLDEST
 from tests.kit.ledger import TABLE, BookClosed, EntryPosted, PageTorn
 
@@ -36,6 +36,8 @@ def test_make_when_every_stated_event_has_a_row_then_accepted() -> None:
     ("row", "words"),
     [
         (_row(message="{nowhere}"), "'nowhere', which the event does not have"),
+        (_row(message=Either(field="nowhere", true="", false="")), "'nowhere', which the event does not have"),
+        (_row(message=Either(field="subject", true="", false="{nowhere}")), "'nowhere', which the event does not have"),
         (_row(fields=("nowhere",)), "'nowhere', which the event does not have"),
         (_row(gauges=(Measure(metric=OUTBOX_OLDEST, value="nowhere"),)), "'nowhere', which the event does not have"),
         (_row(counters=(Measure(metric=OUTBOX_OLDEST),)), "lists sightline_outbox_oldest_age_seconds as a counter"),
@@ -164,3 +166,23 @@ def test_state_when_values_are_truths_and_lists_then_the_line_reads_as_words() -
     row = Instrument(event=PageWeighed, level="info", message="torn: {torn} at {corners}")
     event = PageWeighed(subject="page-1", torn=True, corners=("top left", "top right"))
     assert Instruments((row,)).statement(event).message == "torn: true at top left, top right"
+
+
+class _Weighed(Event):
+    event_type: ClassVar[str] = "ledger.weighed"
+
+    even: bool
+    difference: float
+
+
+@pytest.mark.parametrize(
+    ("even", "difference", "line"), [(True, -0.0, "even"), (False, 2.5, "off by 2.5"), (False, -0.0, "off by 0")]
+)
+def test_state_when_an_event_is_one_of_two_kinds_then_its_text_is_of_its_kind(
+    *, even: bool, difference: float, line: str
+) -> None:
+    row = Instrument(
+        event=_Weighed, level="info", message=Either(field="even", true="even", false="off by {difference}")
+    )
+    event = _Weighed(subject="scales", even=even, difference=difference)
+    assert Instruments([row]).statement(event).message == line

@@ -138,14 +138,20 @@ _SAID: dict[Event, str] = {
     ): "the circuit of alpha was closed and is open: 5 failures in a row",
     trading.ReadinessChanged(
         **_OF_VENUE, ready=False, reasons=("the stream is down", "not reconciled"), at=datetime(2026, 3, 2, tzinfo=UTC)
-    ): "alpha ready for orders since 2026-03-02T00:00:00+00:00: false (the stream is down, not reconciled)",
+    ): "alpha takes no new orders: the stream is down, not reconciled",
+    trading.ReadinessChanged(
+        **_OF_VENUE, ready=True, reasons=(), at=datetime(2026, 3, 2, tzinfo=UTC)
+    ): "alpha is ready for new orders",
     trading.TradingStateChanged(
         **_OF_TRADING, was=TradingState.ACTIVE, now=TradingState.REDUCING, actor="ada", reason="lunch"
     ): "trading was active and is reducing, by ada: lunch",
     trading.KillSwitchPulled(**_OF_TRADING, actor="ada", reason="smoke"): "ada pulled the kill switch: smoke",
     _KILLED: (
-        "the kill switch ended after 1.5 s with 50 orders canceled and 20 positions flattened, all flat: false"
-        " (beta: does not answer)"
+        "the kill switch ended after 1.5 s with 50 orders canceled and 20 positions flattened; something is"
+        " left: beta: does not answer"
+    ),
+    _KILLED.model_copy(update={"flat": True, "left": ""}): (
+        "the kill switch ended after 1.5 s with 50 orders canceled and 20 positions flattened, as every venue confirmed"
     ),
     trading.VenueHeld(**_OF_VENUE, actor="ada", reason="it is slow"): "ada holds alpha back: it is slow",
     trading.VenueRestored(

@@ -32,11 +32,11 @@ from services.trading.brokers.port import (
 )
 from services.trading.desk.answers import send
 from services.trading.desk.kill_store import Pull
+from services.trading.risk.state import KILL_SWITCH
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-STRATEGY: Final = "kill-switch"
 MOST_TRIES: Final = 60
 _SETTLING_SECONDS: Final = 2.0  # a venue may tell of a fill before its positions show it
 
@@ -158,7 +158,7 @@ def closing_intent(pull: Pull, venue: VenueName, position: VenuePosition, number
     """The wish to close a position, as the `number`-th try of a pull, counted from 0."""
     return OrderIntent(
         intent_id=_intent_id(pull, venue, position.symbol, number),
-        strategy=STRATEGY,
+        strategy=KILL_SWITCH,
         signal_at=pull.pulled_at,
         leg=f"flatten-{number}",
         ticket=OrderTicket(
@@ -176,4 +176,4 @@ def closing_name(pull: Pull, venue: VenueName, symbol: Symbol, number: int) -> C
 
 
 def _intent_id(pull: Pull, venue: VenueName, symbol: Symbol, number: int) -> IntentId:
-    return intent_id(STRATEGY, f"{venue}/{symbol}", pull.pulled_at, f"{pull.halt_id}-{number}")
+    return intent_id(KILL_SWITCH, f"{venue}/{symbol}", pull.pulled_at, f"{pull.halt_id}-{number}")

@@ -13,7 +13,6 @@ from services.kit.errors import SightlineError
 from services.trading.brokers.port import Streaming
 from services.trading.desk.answers import Answers
 from services.trading.desk.cancelling import Canceller
-from services.trading.desk.closing import STRATEGY
 from services.trading.desk.instrument_cache import InstrumentCache
 from services.trading.desk.leases import LeaseKeeper
 from services.trading.desk.parts import DeskRules
@@ -22,6 +21,7 @@ from services.trading.desk.reconciling import Reconciler
 from services.trading.desk.state import StateKeeper
 from services.trading.desk.watching import VenueWatch
 from services.trading.orders.book import OrderBook, ReconcileReport
+from services.trading.risk.state import KILL_SWITCH
 
 _TICK_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -182,7 +182,7 @@ class VenueTender:
         if self._state.now.state is not TradingState.HALTED:
             return
         for order in self._book.working.orders(self._watch.venue):
-            if order.cancelable and order.pending is None and order.strategy != STRATEGY:
+            if order.cancelable and order.pending is None and order.strategy != KILL_SWITCH:
                 self._canceller.cancel(order.client_order_id, _ITSELF)
 
     def _note_session(self) -> None:
