@@ -40,6 +40,7 @@ _PASSING: Final = frozenset(
         DenyReason.UNKNOWN_IN_SYMBOL,
     }
 )
+_NONE: Final = timedelta()
 _LATE: Final = "its bar ended too long ago"
 
 _log = logging.getLogger("services.trading.engine")
@@ -101,11 +102,18 @@ class Hands:
 
     def too_old(self, signal: Signal) -> bool:
         """Whether a signal is too old to be sent."""
-        return signal.wish.opens and self.age_seconds(signal) > self._config.stale_seconds
+        return signal.wish.opens and self._left(signal) <= _NONE
 
     def age_seconds(self, signal: Signal) -> float:
         """Since the end of its bar."""
         return max((self._parts.time.now() - self._calendar.ended(signal.bar_at)).total_seconds(), 0.0)
+
+    def _left(self, signal: Signal) -> timedelta:
+        """How much longer a signal may be sent."""
+        limit = self._config.stale_seconds
+        if limit is None:
+            return self._calendar.entry_ends(signal.bar_at) - self._parts.time.now()
+        return timedelta(seconds=limit - self.age_seconds(signal))
 
     def drop(self, signal: Signal, why: str) -> None:
         """A newer decision has taken its place."""
@@ -219,14 +227,13 @@ class Hands:
         return True
 
     def _intent(self, signal: Signal) -> OrderIntent:
-        left = timedelta(seconds=self._config.stale_seconds - self.age_seconds(signal))
         return OrderIntent(
             intent_id=signal.intent_id,
             strategy=signal.strategy,
             signal_at=signal.decided_at,
             leg=signal.leg,
             ticket=signal.ticket,
-            expires_at=self._parts.clock.now() + left if signal.wish.opens else None,
+            expires_at=self._parts.clock.now() + self._left(signal) if signal.wish.opens else None,
             reference_price=signal.last,
             venue=self._config.venue,
         )

@@ -20,7 +20,6 @@ MOST_SYMBOLS: Final = 200
 _TIMEFRAMES: Final = (Timeframe.MINUTE, Timeframe.DAY)
 _RESERVED: Final = frozenset({KILL_SWITCH, "operator"})
 _MINUTE_STALE_SECONDS: Final = 60.0
-_DAY_STALE_SECONDS: Final = 57_600.0  # until the next session opens, weekends aside
 _ANYWHERE: Final = "any"
 _PARITY_DAYS: Final = 20
 _PARITY_MINUTES: Final = 390
@@ -78,8 +77,8 @@ class StrategyConfig(_Part):
         capital: Dollars that its account begins with: its targets are shares of what this has become.
         share: The part of that which a target of 1 stands for; by default 1, parted among the symbols of a strategy
             that looks at each alone.
-        stale_after_seconds: A signal is not sent when its bar ended longer ago; a minute for bars of minutes, 16 hours
-            for those of days. What closes a position is sent however late.
+        stale_after_seconds: A signal is not sent when its bar ended longer ago; by default a minute for bars of
+            minutes, and for those of days when the next session has ended. What closes a position is sent however late.
     """
 
     name: StrategyName
@@ -167,9 +166,9 @@ class StrategyConfig(_Part):
         return 2 * self.capital if self.budget.largest_exposure is None else self.budget.largest_exposure
 
     @property
-    def stale_seconds(self) -> float:
-        """Age from which on a signal is not sent."""
-        usual = _DAY_STALE_SECONDS if self.timeframe is Timeframe.DAY else _MINUTE_STALE_SECONDS
+    def stale_seconds(self) -> float | None:
+        """Age from which on a signal is not sent; None: it is sent until the next session has ended."""
+        usual = None if self.timeframe is Timeframe.DAY else _MINUTE_STALE_SECONDS
         return usual if self.stale_after_seconds is None else self.stale_after_seconds
 
 

@@ -42,17 +42,17 @@ class ReplayTime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._newest = (datetime.min.replace(tzinfo=UTC), 0.0)
+        self._newest: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
+        """Before the first bar there is none."""
+        if self._newest is None:
+            return datetime.min.replace(tzinfo=UTC)
         newest, came_at = self._newest
-        if not came_at:
-            return newest
         return newest + timedelta(seconds=max(self._clock.monotonic() - came_at, 0.0))
 
     def heard(self, ended: datetime) -> None:
-        newest, _ = self._newest
-        if ended > newest:
+        if self._newest is None or ended > self._newest[0]:
             self._newest = (ended, self._clock.monotonic())
 
 

@@ -67,6 +67,7 @@ def strategy(kind: str, symbols: Sequence[str], venue: str, **changed: object) -
         "parameters": SETTINGS[kind],
         "venue": venue,
         "capital": CAPITAL,
+        "budget": {"largest_exposure": CASH},
     }
     return StrategyConfig.model_validate(usual | changed)
 

@@ -1,0 +1,274 @@
+"""What one strategy does at each bar: each signal becomes one order, or it is told why it does not."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from services.contracts.columns import Panel
+from services.contracts.market import OrderClass, Side, Symbol
+from services.contracts.orders import NEVER_ABOVE, DenyReason, intent_id
+from services.contracts.strategies import (
+    SignalDenied,
+    SignalEmitted,
+    SignalExpired,
+    StrategyBudgetExhausted,
+    StrategyPaused,
+    StrategyStarted,
+    StrategyState,
+    StrategyStopped,
+)
+from services.kit.database import Database
+from services.trading.brokers.port import Rejected
+from services.trading.engine.config import Budget
+from services.trading.strategies.parameters import Params
+from services.trading.strategies.protocol import Decisions
+from services.trading.strategies.trend import SmaCross
+from tests.trading.engine.support import DAY, FIRST, A, B, World, bar, trend
+
+_FALL = [110, 108, 106, 104, 102, 100]
+_RISE = [104, 108, 112]
+
+
+def fallen(world: World, symbol: Symbol = A) -> World:
+    """A market that has fallen: the next rise crosses the averages."""
+    for day, price in enumerate(_FALL):
+        world.day(bar(symbol, day, price))
+    return world
+
+
+def risen(world: World, symbol: Symbol = A) -> World:
+    for day, price in enumerate(_RISE, start=len(_FALL)):
+        world.day(bar(symbol, day, price))
+    return world
+
+
+def test_a_signal_becomes_one_order_under_a_name_that_follows_from_its_bar(database: Database) -> None:
+    world = risen(fallen(World(database, trend())))
+
+    crossed = FIRST + 7 * DAY
+    [(name, ticket)] = world.broker.submitted
+    assert name == f"{intent_id('trend', A, crossed, 'entry')}.0"
+    assert (ticket.side, ticket.quantity) == (Side.BUY, Decimal(10_000) // Decimal(108))
+    [emitted] = world.house.said(SignalEmitted)
+    assert (emitted.bar_at, emitted.symbol, emitted.strategy) == (crossed, A, "trend")
+    assert world.outcomes() == [(A, "entry", "sent")]
+
+
+def test_it_holds_what_its_order_got_and_values_it_at_the_last_close(database: Database) -> None:
+    world = risen(fallen(World(database, trend())))
+
+    shares = Decimal(10_000) // Decimal(108)
+    assert world.look.held == {A: shares}
+    assert world.look.equity == Decimal(10_000) - shares * 112 + shares * 112
+    world.day(bar(A, 9, 120))
+    assert world.look.equity == Decimal(10_000) + shares * 8
+
+
+def test_a_bracket_with_a_stop_alone_has_its_target_where_no_price_goes(database: Database) -> None:
+    config = trend(parameters={"fast": 2, "slow": 5, "stop": 0.05})
+    world = risen(fallen(World(database, config)))
+
+    [(_, ticket)] = world.broker.submitted
+    assert ticket.order_class is OrderClass.BRACKET
+    assert ticket.take_profit == NEVER_ABOVE
+    assert ticket.stop_loss is not None
+    assert ticket.stop_loss.stop_price == Decimal("102.60")
+
+
+def test_nothing_is_decided_before_there_are_bars_enough(database: Database) -> None:
+    world = World(database, trend())
+    states = []
+    for day, price in enumerate(_FALL):
+        world.day(bar(A, day, price))
+        states.append(world.look.state)
+
+    assert states == [StrategyState.WARMING_UP] * 5 + [StrategyState.RUNNING]
+
+
+@pytest.mark.parametrize("late", [0, 3, 8])
+def test_a_bar_that_comes_again_or_late_decides_nothing(database: Database, late: int) -> None:
+    world = risen(fallen(World(database, trend())))
+    before = list(world.sent)
+
+    world.hear([bar(A, late, 500)])
+
+    assert world.sent == before
+    assert world.strategist.decided == FIRST + 8 * DAY
+
+
+def test_a_signal_of_a_bar_that_ended_too_long_ago_is_not_sent(database: Database) -> None:
+    world = fallen(World(database, trend(stale_after_seconds=60)))
+    bars = [bar(A, day, price) for day, price in enumerate(_RISE, start=len(_FALL))]
+    for each in bars:
+        world.trade([each])  # the process hears of none of them before the last one has come
+    world.hear(bars)
+
+    assert world.sent == []
+    assert world.outcomes() == [(A, "entry", "expired")]
+    [told] = world.house.said(SignalExpired)
+    assert told.age_seconds == pytest.approx(86_400, abs=5)
+
+
+def test_what_closes_a_position_is_sent_however_late(database: Database) -> None:
+    world = risen(fallen(World(database, trend(stale_after_seconds=60))))
+    bars = [bar(A, 9, 90), bar(A, 10, 80), bar(A, 11, 70)]
+    for each in bars:
+        world.trade([each])
+    world.hear(bars)
+
+    assert [side for _, side, _ in world.sent] == ["buy", "sell"]
+
+
+def test_a_refusal_of_the_gate_is_told_with_its_reason(database: Database) -> None:
+    world = fallen(World(database, trend(capital="10000000000")))
+    risen(world)
+
+    [told] = world.house.said(SignalDenied)
+    assert told.reason is DenyReason.ORDER_NOTIONAL
+    assert "order_notional" in told.detail
+    assert world.outcomes() == [(A, "entry", "denied")]
+    assert world.look.held == {}
+
+
+def test_a_rejection_of_the_venue_leaves_the_strategy_without_the_position(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    world.broker.answer_submits(Rejected("40310000", "insufficient buying power"))
+    risen(world)
+
+    assert world.outcomes() == [(A, "entry", "sent")]
+    assert world.look.held == {}
+    assert world.strategist._ledger.flat
+
+
+def test_a_signal_waits_for_a_venue_that_is_not_ready(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    world.house.made.listeners[world.broker.name].disconnected("the cable is cut")
+    for day, price in [(6, 104), (7, 108)]:
+        world.day(bar(A, day, price))
+    assert (world.sent, world.outcomes()) == ([], [(A, "entry", "planned")])
+
+    world.house.made.listeners[world.broker.name].connected()
+    world.house.settle()
+    world.hear(())
+
+    assert world.outcomes() == [(A, "entry", "sent")]
+
+
+def test_a_budget_refuses_what_would_be_more_and_says_so_once(database: Database) -> None:
+    config = trend(A, B, share=1, budget=Budget(largest_exposure=Decimal(15_000)))
+    world = World(database, config)
+    for day, price in enumerate([*_FALL, *_RISE]):
+        world.day(bar(A, day, price), bar(B, day, price))
+
+    assert world.outcomes() == [(A, "entry", "sent"), (B, "entry", "denied")]
+    [told] = world.house.said(StrategyBudgetExhausted)
+    assert (told.budget, told.used) == (Decimal(15_000), Decimal(92 * 2 * 108))
+    [denied] = world.house.said(SignalDenied)
+    assert "its budget is 15,000.00 (largest_exposure)" in denied.detail
+
+
+def test_a_day_has_so_many_orders_and_no_more(database: Database) -> None:
+    config = trend(A, B, budget=Budget(orders_a_day=1))
+    world = World(database, config)
+    for day, price in enumerate([*_FALL, *_RISE]):
+        world.day(bar(A, day, price), bar(B, day, price))
+
+    [denied] = world.house.said(SignalDenied)
+    assert (denied.symbol, denied.reason) == (B, DenyReason.ORDER_RATE)
+
+
+def test_a_paused_strategy_sends_nothing_also_after_a_restart(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    fact = StrategyPaused(subject="trend", actor="operator", reason="a drill")
+    world.strategist.change(StrategyState.PAUSED, "by operator: a drill", fact)
+    world.begin()
+    risen(world)
+
+    assert (world.sent, world.look.state, world.look.detail) == ([], StrategyState.PAUSED, "by operator: a drill")
+    assert world.strategist.decided == FIRST + 8 * DAY
+
+
+def test_a_strategy_that_is_begun_anew_decides_from_the_next_bar_on(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    for day, price in [(6, 104), (7, 108)]:
+        world.trade([bar(A, day, price)])
+    world.begin(fresh=True)
+    world.day(bar(A, 8, 112))
+
+    assert world.sent == []
+    assert [each.resumed_from for each in world.house.said(StrategyStarted)] == [None, None]
+
+
+def test_a_turn_waits_until_the_old_position_is_closed(database: Database) -> None:
+    config = trend(parameters={"fast": 2, "slow": 5, "side": "both"}, stale_after_seconds=200_000)
+    world = risen(fallen(World(database, config)))
+    for day, price in enumerate([95, 85, 75], start=9):
+        world.day(bar(A, day, price))
+
+    legs = [(leg, outcome) for _, leg, outcome in world.outcomes()]
+    assert legs == [("entry", "sent"), ("close", "sent"), ("entry", "sent")]
+    sides = [side for _, side, _ in world.sent]
+    assert sides == ["buy", "sell", "sell"]
+    world.day(bar(A, 12, 74))
+    assert world.look.held[A] < 0
+
+
+def test_an_exit_that_filled_first_leaves_nothing_to_close(database: Database) -> None:
+    world = risen(fallen(World(database, trend())))
+    hands = world.strategist._hands
+    perform = hands.perform
+
+    def late() -> bool:
+        # Between the decision and its order a protective stop has sold all but two.
+        world.strategist._ledger.account.shares = {A: Decimal(2)}
+        return perform()
+
+    hands.perform = late  # type: ignore[method-assign]
+    world.day(bar(A, 9, 90))
+
+    assert world.sent[1:] == [(A, "sell", Decimal(2))]
+
+
+def test_a_daily_signal_is_sent_until_the_next_session_has_ended(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    world.house.made.listeners[world.broker.name].disconnected("the cable is cut")
+    for day, price in [(6, 104), (7, 108)]:
+        world.day(bar(A, day, price))
+    world.clock.advance(86_399)
+    world.hear(())
+    assert world.outcomes() == [(A, "entry", "planned")]
+
+    world.clock.advance(1)
+    world.hear(())
+
+    assert world.outcomes() == [(A, "entry", "expired")]
+
+
+class Raising(SmaCross):
+    def decide(self, panel: Panel, params: Params) -> Mapping[Symbol, Decisions]:  # noqa: ARG002 -- the protocol's
+        raise RuntimeError("no such thing as a trend")
+
+
+class Nonsense(SmaCross):
+    def decide(self, panel: Panel, params: Params) -> Mapping[Symbol, Decisions]:
+        decided = super().decide(panel, params)
+        return {symbol: replace(each, target=np.full(len(each), 7.0)) for symbol, each in decided.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(Raising(), "RuntimeError: no such thing as a trend"), (Nonsense(), "a target lies between -1 and 1, not at 7")],
+)
+def test_a_strategy_that_raises_is_stopped_with_its_error_told(database: Database, kind: SmaCross, words: str) -> None:
+    world = World(database, trend())
+    world.strategist._strategy = kind
+    with pytest.raises(Exception) as raised:  # noqa: PT011 -- whatever a strategy raises
+        fallen(world)
+    world.strategist.fail(raised.value)
+
+    [told] = world.house.said(StrategyStopped)
+    assert words in told.detail
+    assert (world.look.state, words in world.look.detail) == (StrategyState.STOPPED, True)
