@@ -79,9 +79,13 @@ def _add_incidents(server: MCPServer[Any], platform: Platform) -> None:
     fit = Fitter().fit
 
     @server.tool(annotations=_LOOKS)
-    def incidents_list(limit: Annotated[int, Field(ge=1, le=50)] = 20) -> dict[str, Any]:
+    def incidents_list(
+        open_only: Annotated[bool, Field(description="Only those that are not over.")] = False,  # noqa: FBT002 -- asked by name
+        limit: Annotated[int, Field(ge=1, le=50)] = 20,
+    ) -> dict[str, Any]:
         """Incidents, the newest first: what was wrong, since when, and how it stands."""
-        found = platform.ask("automation", "incidents", query={"limit": str(limit)})
+        query = {"limit": str(limit), "open": "true" if open_only else "false"}
+        found = platform.ask("automation", "incidents", query=query)
         return fit({"note": UNTRUSTED_NOTE, "untrusted_incidents": found["incidents"]})
 
     @server.tool(annotations=_LOOKS)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from services.agents.analyst.causes import ACTIONS
+from services.automation.approvals.policy import POLICY
+from services.content.knowledge.entries import Entry
 from services.content.knowledge.index import KnowledgeIndex
 from services.content.knowledge.library import Places, read_library
 from services.content.knowledge.links import link_problems
@@ -137,6 +140,11 @@ def test_entry_of_the_operator_when_it_links_nowhere_then_file_and_line_are_name
         "own/x-y.md:12: links to gone.md, which leads nowhere",
         "own/x-y.md:12: links to x-y.md#gone, which leads nowhere",
     ]
+
+
+@pytest.mark.parametrize("entry", WRITTEN, ids=lambda entry: entry.front.id)
+def test_actions_when_an_entry_names_some_then_automation_or_the_analyst_knows_them(entry: Entry) -> None:
+    assert set(entry.front.actions) <= {*POLICY, *ACTIONS}
 
 
 def test_documentation_when_it_shows_an_entry_then_that_entry_stands_so() -> None:
