@@ -1,6 +1,6 @@
 """What the agents service stores."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, MetaData, String, Table, Text
 
 METADATA = MetaData()
 
@@ -44,14 +44,14 @@ CURSORS = Table(
     Column("until_us", BigInteger, nullable=False),
 )
 
-# Orders filled in part, and those (off = 1) whose fills are not what they ended with. Quantities are text, thus exact.
+# Orders whose fills do not yet add up to what they ended with; `told` is NULL before the end. Quantities are text.
 ORDERS = Table(
     "order_balances",
     METADATA,
     Column("order_id", String(200), primary_key=True),
     Column("venue", String(100), nullable=False),
     Column("filled", String(40), nullable=False),
-    Column("off", Integer, nullable=False),
+    Column("told", String(40)),
     Column("changed_at_us", BigInteger, nullable=False),
     Index("order_balances_by_change", "changed_at_us"),
 )

@@ -1,13 +1,13 @@
 """The ledger adds up fills and ends of orders, and judges what strategies' trades come to."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from services.agents.ledger.keeping import Ledger
+from services.agents.ledger.keeping import SETTLED_AFTER, Ledger
 from services.agents.ledger.trades import BASELINE_TRADES, DECIDED, StrategyRecord
 from services.contracts.events import Event
 from services.contracts.ids import EventId
@@ -73,8 +73,8 @@ def _end(kind: type[Event], **fields: object) -> Event:
     return kind.model_validate({**shared, **fields})
 
 
-def off(ledger: Ledger) -> float:
-    return sum(track.samples[-1].value for track in ledger.balance(NOW, NOW, 15.0))
+def off(ledger: Ledger, after: timedelta = SETTLED_AFTER) -> float:
+    return sum(track.samples[-1].value for track in ledger.balance(NOW, NOW + after, 15.0))
 
 
 def test_order_when_its_fills_add_up_then_nothing_is_off(ledger: Ledger, tell: Tell) -> None:
@@ -88,6 +88,13 @@ def test_order_when_it_ends_with_more_than_its_fills_then_it_is_off(ledger: Ledg
     tell(fill("4"))
     tell(_end(OrderFilled, now=OrderStatus.FILLED, quantity="10", average_price="100"))
     assert off(ledger) == 1
+
+
+def test_order_when_its_fill_is_told_after_its_end_then_it_is_not_off(ledger: Ledger, tell: Tell) -> None:
+    tell(_end(OrderFilled, now=OrderStatus.FILLED, quantity="10", average_price="100"))
+    assert off(ledger, timedelta(seconds=5)) == 0
+    tell(fill("10"))
+    assert off(ledger) == 0
 
 
 def test_order_when_it_is_canceled_after_a_part_then_the_part_has_to_be_there(ledger: Ledger, tell: Tell) -> None:

@@ -1,11 +1,10 @@
 """Follows the facts about orders on the bus: whether they add up, and what strategies' trades come to."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from services.agents.ledger.trades import StrategyRecord
 from services.agents.signals.signal import Sample, Track
@@ -20,6 +19,7 @@ from services.kit.envelopes import opened
 from services.kit.facts import Transaction
 from services.kit.moments import microseconds
 
+SETTLED_AFTER: Final = timedelta(seconds=30)
 _FORGOTTEN_AFTER: Final = timedelta(days=1)
 _SERVICE: Final = "trading"
 
@@ -43,20 +43,24 @@ class Ledger:
         """Take a fact in. Facts about one order come in the order in which they happened."""
         if envelope.event_type == FillBooked.event_type:
             fill = opened(envelope, FillBooked)
-            _add_fill(tx.connection, fill, envelope.occurred_at)
+            _note(tx.connection, fill, envelope.occurred_at, filled=fill.quantity)
             _judge_strategy(tx.connection, fill)
         elif envelope.event_type == OrderFilled.event_type:
             filled = opened(envelope, OrderFilled)
-            _close(tx.connection, filled.subject, filled.venue, filled.quantity, envelope.occurred_at)
+            _note(tx.connection, filled, envelope.occurred_at, told=filled.quantity)
         else:
             ended = opened(envelope, OrderEnded)
-            _close(tx.connection, ended.subject, ended.venue, ended.filled, envelope.occurred_at)
+            _note(tx.connection, ended, envelope.occurred_at, told=ended.filled)
         old = microseconds(self._clock.now() - _FORGOTTEN_AFTER)
         tx.connection.execute(delete(ORDERS).where(ORDERS.c.changed_at_us < old))
 
     def balance(self, _start: datetime, end: datetime, _step_seconds: float) -> list[Track]:
-        """Orders that ended with another quantity than their fills add up to, by venue."""
-        query = select(ORDERS.c.venue, func.sum(ORDERS.c.off)).group_by(ORDERS.c.venue)
+        """Orders that ended with another quantity than their fills add up to, by venue.
+
+        A fill may be told after the order's end, so that an order counts from `SETTLED_AFTER` on.
+        """
+        unsettled = ORDERS.c.told.is_not(None) & (ORDERS.c.changed_at_us <= microseconds(end - SETTLED_AFTER))
+        query = select(ORDERS.c.venue, func.sum(case((unsettled, 1), else_=0))).group_by(ORDERS.c.venue)
         with self._database.reading() as connection:
             counted = {row[0]: float(row[1] or 0) for row in connection.execute(query)}
         return [_track("venue", venue, count, end) for venue, count in sorted(counted.items())]
@@ -68,26 +72,28 @@ class Ledger:
             return [_track("strategy", row.strategy, row.excess, end) for row in rows]
 
 
-def _add_fill(connection: Connection, fill: FillBooked, at: datetime) -> None:
-    known = connection.execute(select(ORDERS.c.filled).where(ORDERS.c.order_id == fill.subject)).scalar_one_or_none()
-    filled = fill.quantity + (Decimal(known) if known is not None else Decimal(0))
-    _put(connection, fill.subject, {"venue": fill.venue, "filled": str(filled), "changed_at_us": microseconds(at)})
-
-
-def _close(connection: Connection, order: str, venue: str, told: Decimal, at: datetime) -> None:
-    known = connection.execute(select(ORDERS.c.filled).where(ORDERS.c.order_id == order)).scalar_one_or_none()
-    filled = Decimal(known) if known is not None else Decimal(0)
-    if filled == told:
-        connection.execute(delete(ORDERS).where(ORDERS.c.order_id == order))
+def _note(
+    connection: Connection,
+    fact: FillBooked | OrderFilled | OrderEnded,
+    at: datetime,
+    *,
+    filled: Decimal = Decimal(0),
+    told: Decimal | None = None,
+) -> None:
+    """Add what a fact says of an order, and forget the order once both sides agree."""
+    same = ORDERS.c.order_id == fact.subject
+    known = connection.execute(select(ORDERS.c.filled, ORDERS.c.told).where(same)).one_or_none()
+    if known is not None:
+        filled += Decimal(known.filled)
+        told = Decimal(known.told) if told is None and known.told is not None else told
+    if told == filled:
+        connection.execute(delete(ORDERS).where(same))
+        return
+    values = {"filled": str(filled), "told": None if told is None else str(told), "changed_at_us": microseconds(at)}
+    if known is None:
+        connection.execute(insert(ORDERS).values(order_id=fact.subject, venue=fact.venue, **values))
     else:
-        values = {"venue": venue, "filled": str(filled), "off": 1, "changed_at_us": microseconds(at)}
-        _put(connection, order, values)
-
-
-def _put(connection: Connection, order: str, values: Mapping[str, Any]) -> None:
-    changed = connection.execute(update(ORDERS).where(ORDERS.c.order_id == order).values(**values))
-    if changed.rowcount == 0:
-        connection.execute(insert(ORDERS).values(**{"order_id": order, "off": 0, **values}))
+        connection.execute(update(ORDERS).where(same).values(**values))
 
 
 def _judge_strategy(connection: Connection, fill: FillBooked) -> None:

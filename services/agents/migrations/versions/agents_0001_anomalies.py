@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("order_id", sa.String(200), primary_key=True),
         sa.Column("venue", sa.String(100), nullable=False),
         sa.Column("filled", sa.String(40), nullable=False),
-        sa.Column("off", sa.Integer, nullable=False),
+        sa.Column("told", sa.String(40)),
         sa.Column("changed_at_us", sa.BigInteger, nullable=False),
     )
     op.create_index("order_balances_by_change", "order_balances", ["changed_at_us"])
