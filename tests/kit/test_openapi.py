@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
@@ -22,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from examples.hello_service.bootstrap import HelloSettings, build
 from services.kit.settings import load
+from tests.kit.fuzzing import Signing
 from tests.kit.running import Home, served
 
 CHECKS = [
@@ -33,19 +33,6 @@ CHECKS = [
     allow_header_conformance,
     unsupported_method,
 ]
-
-
-class Signing(requests.auth.AuthBase):
-    """Signs what requests is about to send."""
-
-    def __init__(self, home: Home) -> None:
-        self._signer = home.signed().signer
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        body = request.body or b""
-        content = body.encode() if isinstance(body, str) else body
-        request.headers.update(self._signer.headers(str(request.method), request.path_url, content, audience="hello"))
-        return request
 
 
 @pytest.fixture
@@ -80,7 +67,7 @@ def ask_many(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, 
             # 503 is its word for a bus that is away, which it is here.
             response = case.call_and_validate(checks=[check for check in CHECKS if check is not not_a_server_error])
         else:
-            response = case.call_and_validate(auth=Signing(home), checks=CHECKS)
+            response = case.call_and_validate(auth=Signing(home.signed().signer, "hello"), checks=CHECKS)
         statuses.add(response.status_code)
 
     ask()
