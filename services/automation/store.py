@@ -1,26 +1,16 @@
 """Reads and writes of the alert tables, always inside the caller's transaction."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from services.automation.tables import ALERTS, HEARTBEAT
 from services.contracts.alerting import Alert, AlertStatus, Severity
+from services.kit.moments import microseconds, moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WATCHDOG = "watchdog"
-
-
-def microseconds(moment: datetime) -> int:
-    """Whole microseconds from the Unix epoch to an aware `moment`."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(count: int) -> datetime:
-    """The aware UTC datetime `count` microseconds after the Unix epoch."""
-    return _EPOCH + timedelta(microseconds=count)
 
 
 def apply(connection: Connection, alert: Alert) -> bool:

@@ -1,9 +1,7 @@
 """How Alpaca writes numbers and times: decimals as strings without trailing zeros, times as RFC 3339 in UTC."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decimal_text(number: Decimal) -> str:
@@ -34,8 +32,3 @@ def read_time(text: str) -> datetime:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(text) from error
-
-
-def microseconds(moment: datetime) -> int:
-    """Whole microseconds from the Unix epoch to an aware `moment`."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
