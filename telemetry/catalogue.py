@@ -1283,6 +1283,70 @@ MANUAL_INTERVENTIONS = Metric(
     service="automation",
 )
 
+_INCIDENT_BUCKETS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 14400.0)
+
+INCIDENTS_OPENED = Metric(
+    "sightline_incidents_opened_total",
+    Kind.COUNTER,
+    "Incidents that were opened.",
+    (Label("severity", ("critical", "warning", "info")),),
+    service="automation",
+)
+INCIDENTS_ENDED = Metric(
+    "sightline_incidents_ended_total",
+    Kind.COUNTER,
+    "Incidents that ended: resolved by the platform, or escalated to a person.",
+    (Label("outcome", ("resolved", "escalated")),),
+    service="automation",
+)
+INCIDENTS = Metric(
+    "sightline_incidents",
+    Kind.GAUGE,
+    "Incidents that are not over, by how they stand.",
+    (Label("status", ("opened", "diagnosing", "acting", "verifying")),),
+    service="automation",
+)
+INCIDENT_OLDEST = Metric(
+    "sightline_incident_oldest_seconds",
+    Kind.GAUGE,
+    "Age of the oldest incident that is not over; 0 when there is none.",
+    service="automation",
+)
+INCIDENT_DETECTION = Metric(
+    "sightline_incident_detection_seconds",
+    Kind.HISTOGRAM,
+    "From an incident's beginning, as far as it is known, until the platform took notice.",
+    (),
+    _INCIDENT_BUCKETS,
+    service="automation",
+)
+INCIDENT_MITIGATION = Metric(
+    "sightline_incident_mitigation_seconds",
+    Kind.HISTOGRAM,
+    "From an incident's beginning to the end of the platform's last action.",
+    (),
+    _INCIDENT_BUCKETS,
+    service="automation",
+)
+INCIDENT_RESOLUTION = Metric(
+    "sightline_incident_resolution_seconds",
+    Kind.HISTOGRAM,
+    "From an incident's beginning until a check of the state said that it was over.",
+    (),
+    _INCIDENT_BUCKETS,
+    service="automation",
+)
+INCIDENT_ACTIONS = Metric(
+    "sightline_incident_actions_total",
+    Kind.COUNTER,
+    "What the platform did about incidents, or did not, by outcome.",
+    (
+        Label("action", None),  # the rules of automation's policy
+        Label("outcome", ("done", "failed", "refused", "expired")),
+    ),
+    service="automation",
+)
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 

@@ -21,6 +21,7 @@ from telemetry.emit.metrics import Metrics
 FORGOTTEN_AFTER = timedelta(minutes=5)
 
 _SUBJECT = "alerting"
+_MANY = 1_000
 
 
 class AlertDesk:
@@ -71,7 +72,7 @@ class AlertDesk:
                     continue
                 alert = received.to_alert()
                 if store.apply(tx.connection, alert):
-                    tx.record(fact(alert, received_at=now))
+                    tx.record(fact(alert, received_at=now, target=received.target))
                     changed += 1
             firing = store.firing_by_severity(tx.connection)
         if any(received.name == WATCHDOG for received in notification.alerts):
@@ -117,6 +118,12 @@ class AlertDesk:
         """Occurrences, the newest first, of one `status` or of both."""
         with self._database.reading() as connection:
             return store.listing(connection, status=status, limit=limit)
+
+    def fires(self, name: str) -> bool:
+        """Whether an alert of this rule fires now."""
+        with self._database.reading() as connection:
+            firing = store.listing(connection, status=AlertStatus.FIRING, limit=_MANY)
+        return any(alert.name == name for alert in firing)
 
     def _hear(self, tx: Transaction, now: datetime) -> None:
         known = store.heartbeat(tx.connection)

@@ -3,19 +3,31 @@
 from functools import partial
 from pathlib import Path
 
+from services.automation.actions.outside import Outside, outside
 from services.automation.alerts import AlertDesk
 from services.automation.api import LOCAL_SLACK_PATH, WEBHOOK_TOKEN, alert_router, local_slack_router
+from services.automation.approvals.policy import POLICY
+from services.automation.incidents.api import incident_router
+from services.automation.incidents.desk import IncidentDesk
 from services.automation.instruments import TABLE
 from services.automation.notify import SlackNotifier, announcing_consumer
 from services.automation.pipelines.assembling import pipeline_side
+from services.automation.pipelines.bridge import Bridge
 from services.automation.reconcile import AlertmanagerSource, AlertSource
-from services.automation.routines.table import ROUTINES
+from services.automation.routines.handling import House
+from services.automation.routines.table import routines
 from services.automation.settings import AutomationSettings
+from services.clients.agents import AgentsClient
 from services.clients.auth import AuthClient
+from services.clients.content import ContentClient
+from services.clients.trading import TradingClient
+from services.contracts.incidents import IncidentStatus
 from services.kit.app import ServiceApp
 from services.kit.chassis import Background, Chassis
 from services.kit.clock import Clock
 from services.kit.repeating import repeating
+from telemetry.catalogue import INCIDENT_ACTIONS, INCIDENT_OLDEST, INCIDENTS
+from telemetry.emit.metrics import Metrics
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 _RECONCILE_SECONDS = 60.0
@@ -33,16 +45,43 @@ def build(settings: AutomationSettings, *, clock: Clock | None = None) -> Servic
         silence_limit=settings.silence_limit,
     )
     desk.open()
+    bridge, incidents = Bridge(), IncidentDesk(chassis.facts, chassis.clock)
     auth = AuthClient(chassis.client("auth", settings.auth_base_url))
-    pipelines = pipeline_side(chassis, ROUTINES, auth.step_up)
+    house = House(_outside(chassis, bridge, auth), incidents, chassis.clock, desk.fires)
+    _show_incidents(incidents, chassis.telemetry.metrics)
+    pipelines = pipeline_side(chassis, routines(house), auth.step_up)
     return chassis.create_app(
         "Sightline automation",
-        routers=[alert_router(desk), local_slack_router(), *pipelines.routers],
+        routers=[alert_router(desk), local_slack_router(), incident_router(incidents), *pipelines.routers],
         consumers=[announcing_consumer(SlackNotifier(settings.slack_webhook_url)), *pipelines.consumers],
         fixed_tokens={WEBHOOK_TOKEN: settings.alertmanager_token},
         open_paths=frozenset({LOCAL_SLACK_PATH}),
-        background=[*_background(desk, settings), *pipelines.background],
+        background=[bridge.standing, *_background(desk, settings), *pipelines.background],
     )
+
+
+def _outside(chassis: Chassis[AutomationSettings], bridge: Bridge, auth: AuthClient) -> Outside:
+    settings = chassis.settings
+    return outside(
+        bridge,
+        auth,
+        TradingClient(chassis.client("trading", settings.trading_base_url)),
+        AgentsClient(chassis.client("agents", settings.agents_base_url)),
+        ContentClient(chassis.client("content", settings.content_base_url)),
+    )
+
+
+def _show_incidents(incidents: IncidentDesk, metrics: Metrics) -> None:
+    metrics.declare(INCIDENT_ACTIONS, "action", POLICY)
+
+    def refresh() -> None:
+        by_status, oldest = incidents.standing()
+        for status in IncidentStatus:
+            if not status.over:
+                metrics.gauge(INCIDENTS, status=status.value).set(by_status.get(status.value, 0))
+        metrics.gauge(INCIDENT_OLDEST).set(oldest)
+
+    metrics.before_collecting(refresh)
 
 
 def _background(desk: AlertDesk, settings: AutomationSettings) -> list[Background]:

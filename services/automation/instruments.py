@@ -1,6 +1,14 @@
 """How this service's facts read in the log and which metrics they move."""
 
 from services.contracts.alerting import AlertFired, AlertingFellSilent, AlertingHeardAgain, AlertResolved
+from services.contracts.incidents import (
+    IncidentActed,
+    IncidentDiagnosed,
+    IncidentEscalated,
+    IncidentJoined,
+    IncidentOpened,
+    IncidentResolved,
+)
 from services.contracts.pipelines import (
     ApprovalExpired,
     ApprovalGranted,
@@ -16,6 +24,12 @@ from services.kit.instruments import Instrument, Measure
 from telemetry.catalogue import (
     ALERTS_RECEIVED,
     APPROVALS,
+    INCIDENT_ACTIONS,
+    INCIDENT_DETECTION,
+    INCIDENT_MITIGATION,
+    INCIDENT_RESOLUTION,
+    INCIDENTS_ENDED,
+    INCIDENTS_OPENED,
     MANUAL_INTERVENTIONS,
     PIPELINE_DURATION,
     PIPELINE_RECOVERIES,
@@ -100,8 +114,59 @@ PIPELINES = (
     ),
 )
 
+_INCIDENT = ("incident_id", "target")
+
+INCIDENT_ROWS = (
+    Instrument(
+        event=IncidentOpened,
+        level="warning",
+        message="incident {incident_id}: {title}",
+        fields=(*_INCIDENT, "severity", "cause_kind", "cause_id", "alert_name"),
+        counters=(Measure(metric=INCIDENTS_OPENED, labels={"severity": "severity"}),),
+    ),
+    Instrument(
+        event=IncidentJoined,
+        level="info",
+        message="incident {incident_id} takes in {cause_name}",
+        fields=(*_INCIDENT, "cause_id"),
+    ),
+    Instrument(
+        event=IncidentDiagnosed,
+        level="info",
+        message="incident {incident_id}: probable causes {causes}, confidence {confidence}; known: {knowledge_ids}",
+        fields=(*_INCIDENT, "causes", "confidence", "knowledge_ids"),
+    ),
+    Instrument(
+        event=IncidentActed,
+        level="info",
+        message="incident {incident_id}: {action} {outcome}. {detail}",
+        fields=(*_INCIDENT, "action", "outcome"),
+        counters=(Measure(metric=INCIDENT_ACTIONS, labels={"action": "action", "outcome": "outcome"}),),
+    ),
+    Instrument(
+        event=IncidentEscalated,
+        level="error",
+        message="incident {incident_id} needs a person: {reason}",
+        fields=(*_INCIDENT, "severity", "causes", "actions"),
+        counters=(Measure(metric=INCIDENTS_ENDED, fixed={"outcome": "escalated"}),),
+    ),
+    Instrument(
+        event=IncidentResolved,
+        level="info",
+        message="incident {incident_id} is over after {seconds_to_resolve} s",
+        fields=(*_INCIDENT, "severity", "causes", "actions", "seconds_to_detect", "seconds_to_mitigate"),
+        counters=(Measure(metric=INCIDENTS_ENDED, fixed={"outcome": "resolved"}),),
+        histograms=(
+            Measure(metric=INCIDENT_DETECTION, value="seconds_to_detect"),
+            Measure(metric=INCIDENT_MITIGATION, value="seconds_to_mitigate"),
+            Measure(metric=INCIDENT_RESOLUTION, value="seconds_to_resolve"),
+        ),
+    ),
+)
+
 TABLE = (
     *PIPELINES,
+    *INCIDENT_ROWS,
     Instrument(
         event=AlertFired,
         level="warning",

@@ -8,6 +8,7 @@ from services.contracts.alerting import Alert, AlertFired, AlertResolved, AlertS
 
 WATCHDOG = "Watchdog"
 
+_THINGS = ("venue", "account", "strategy", "symbol", "consumer")
 _LONGEST_TEXT = 4_000  # characters; an annotation is a sentence, not a document
 
 
@@ -31,6 +32,11 @@ class WebhookAlert(_Foreign):
     def name(self) -> str:
         """The alert rule's name."""
         return self.labels.get("alertname", "unnamed")[:200]
+
+    @property
+    def target(self) -> str:
+        """What it is about, beside the service: the first of the labels that name a thing."""
+        return next((self.labels[name][:200] for name in _THINGS if self.labels.get(name)), "")
 
     def to_alert(self) -> Alert:
         """The same alert in the platform's words; unknown severities become `other`."""
@@ -56,7 +62,7 @@ class Notification(_Foreign):
     alerts: tuple[WebhookAlert, ...] = Field(max_length=1_000)
 
 
-def fact(alert: Alert, *, received_at: datetime) -> AlertFired | AlertResolved:
+def fact(alert: Alert, *, received_at: datetime, target: str = "") -> AlertFired | AlertResolved:
     """What the platform states when an occurrence begins or ends."""
     shared = {
         "subject": alert.fingerprint,
@@ -67,6 +73,7 @@ def fact(alert: Alert, *, received_at: datetime) -> AlertFired | AlertResolved:
         "service_name": alert.service_name,
         "summary": alert.summary,
         "starts_at": alert.starts_at,
+        "target": target,
     }
     if alert.status is AlertStatus.RESOLVED:
         return AlertResolved.model_validate({**shared, "ends_at": alert.ends_at or received_at})

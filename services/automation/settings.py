@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from services.kit.service_settings import ServiceSettings
 from services.kit.settings import SecretFile
 
-_AUTH_PORT = 8720
+_AUTH_PORT, _TRADING_PORT, _CONTENT_PORT, _AGENTS_PORT = 8720, 8730, 8750, 8760
 
 
 class AutomationSettings(ServiceSettings):
@@ -35,11 +35,38 @@ class AutomationSettings(ServiceSettings):
     )
 
     auth_url: str | None = Field(default=None, description="Base URL of auth. Default: its own port on this machine.")
+    trading_url: str | None = Field(
+        default=None, description="Base URL of trading. Default: its own port on this machine."
+    )
+    content_url: str | None = Field(
+        default=None, description="Base URL of content. Default: its own port on this machine."
+    )
+    agents_url: str | None = Field(
+        default=None, description="Base URL of agents. Default: its own port on this machine."
+    )
 
     @property
     def auth_base_url(self) -> str:
         """Where auth is called."""
-        return self.auth_url or f"http://127.0.0.1:{_AUTH_PORT + self.port_offset}"
+        return self._base(self.auth_url, _AUTH_PORT)
+
+    @property
+    def trading_base_url(self) -> str:
+        """Where trading is called."""
+        return self._base(self.trading_url, _TRADING_PORT)
+
+    @property
+    def content_base_url(self) -> str:
+        """Where content is called."""
+        return self._base(self.content_url, _CONTENT_PORT)
+
+    @property
+    def agents_base_url(self) -> str:
+        """Where agents is called."""
+        return self._base(self.agents_url, _AGENTS_PORT)
+
+    def _base(self, url: str | None, port: int) -> str:
+        return url or f"http://127.0.0.1:{port + self.port_offset}"
 
     @property
     def silence_limit(self) -> timedelta:

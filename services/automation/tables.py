@@ -1,6 +1,6 @@
 """What the automation service stores."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 METADATA = MetaData()
 
@@ -83,4 +83,51 @@ APPROVALS = Table(
     Column("used_at_us", BigInteger),
     UniqueConstraint("run_id", "number", name="approvals_once"),
     Index("approvals_by_status", "status", "expires_at_us"),
+)
+
+# What went wrong. One incident takes in everything about its target that is told while it is under way.
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("incident_id", String(64), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("cause_kind", String(16), nullable=False),
+    Column("cause_id", String(200), nullable=False),
+    Column("alert_name", String(200), nullable=False),
+    Column("target", String(200), nullable=False),
+    Column("service_name", String(100), nullable=False),
+    Column("trace_id", String(32), nullable=False),
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("detected_at_us", BigInteger, nullable=False),
+    Column("mitigated_at_us", BigInteger),
+    Column("ended_at_us", BigInteger),
+    Column("causes", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("knowledge_ids", Text, nullable=False),
+    Column("actions", Text, nullable=False),
+    Column("document_id", String(64)),
+    UniqueConstraint("cause_id", name="incidents_once"),
+    Index("incidents_by_target", "target", "status", "detected_at_us"),
+    Index("incidents_by_time", "detected_at_us"),
+)
+
+INCIDENT_CHANGES = Table(
+    "incident_changes",
+    METADATA,
+    Column("incident_id", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# Which causes an incident took in, and which runs take care of it.
+INCIDENT_CAUSES = Table(
+    "incident_causes",
+    METADATA,
+    Column("cause_id", String(200), primary_key=True),
+    Column("incident_id", String(64), nullable=False, index=True),
+    Column("run_id", String(300), nullable=False),
 )

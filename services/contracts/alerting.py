@@ -58,6 +58,7 @@ class _AlertFact(Event):
     service_name: str
     summary: str
     starts_at: AwareDatetime
+    target: str = ""  # the venue, account, strategy or symbol that its labels name
 
 
 class AlertFired(_AlertFact):

@@ -15,7 +15,7 @@ from services.trading.engine.view import EngineView
 
 _NamePath = Annotated[StrategyName, Path(pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="The strategy's name.")]
 _Reader = Depends(require_scope("trading:read"))
-_Orderer = Annotated[Caller, Depends(require_scope("trading:order"))]
+_Operator = Annotated[Caller, Depends(require_scope("trading:strategies"))]
 _PROBLEMS: Final = problem_responses(404, 409, 503)
 
 
@@ -29,19 +29,19 @@ def strategy_router(engine: Engine, view: EngineView) -> APIRouter:
         return view.listed()
 
     @router.post("/strategies/{name}/pause", responses=_PROBLEMS)
-    def pause(name: _NamePath, request: StateRequest, caller: _Orderer) -> StrategyView:
+    def pause(name: _NamePath, request: StateRequest, caller: _Operator) -> StrategyView:
         """Have a strategy see bars and send nothing until it is resumed, over restarts. Its exits keep working."""
         engine.pause(name, caller.name, request.reason)
         return view.one(name)
 
     @router.post("/strategies/{name}/resume", responses=_PROBLEMS)
-    def resume(name: _NamePath, request: StateRequest, caller: _Orderer) -> StrategyView:
+    def resume(name: _NamePath, request: StateRequest, caller: _Operator) -> StrategyView:
         """Have a paused strategy send again, from its next bar on."""
         engine.resume(name, caller.name, request.reason)
         return view.one(name)
 
     @router.post("/strategies/{name}/restart", responses=_PROBLEMS)
-    def restart(name: _NamePath, request: StateRequest, caller: _Orderer) -> StrategyView:
+    def restart(name: _NamePath, request: StateRequest, caller: _Operator) -> StrategyView:
         """Begin a strategy anew from the newest bar on, also one that raised and was stopped. It keeps its account."""
         engine.restart(name, caller.name, request.reason)
         return view.one(name)

@@ -7,7 +7,7 @@ from tests.kit.conftest import RecordedTelemetry
 from tests.kit.web import AppClient, Web
 from tests.trading.desk.support import DeskHouse
 
-SCOPES = ("trading:read", "trading:order", "trading:cancel", "trading:halt", "trading:resume")
+SCOPES = ("trading:read", "trading:order", "trading:cancel", "trading:halt", "trading:resume", "trading:strategies")
 
 
 class Front:

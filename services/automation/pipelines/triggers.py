@@ -97,7 +97,7 @@ def _by_alert(envelope: Envelope) -> Cause:
         kind=CauseKind.ALERT,
         cause_id=f"{payload['fingerprint']}:{payload['starts_at']}",
         name=payload["alert_name"],
-        target=payload["service_name"] or None,
+        target=payload.get("target") or payload["service_name"] or None,
         payload=payload,
         traceparent=envelope.traceparent,
     )

@@ -37,6 +37,9 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "documents:write",
             "anomalies:read",
             "diagnoses:run",
+            "trading:read",
+            "trading:halt",
+            "trading:strategies",
         ),
         "console": ("alerts:read", "trading:read"),
         "trading": ("auth:read", "auth:lease", "preflight:run"),
@@ -62,6 +65,12 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "documents:write",
             "anomalies:read",
             "diagnoses:run",
+            "trading:strategies",
+            "pipelines:read",
+            "pipelines:run",
+            "approvals:read",
+            "approvals:decide",
+            "incidents:read",
         ),
     }
 )

@@ -139,7 +139,7 @@ def test_result_when_it_looks_like_a_secret_then_it_is_refused_and_stored_nowher
 
 
 def test_pipeline_when_it_has_a_mistake_then_the_run_fails_with_the_type_alone(house: House) -> None:
-    here = house(pipeline("mistaken", lambda _context: {}["password hunter2"]))  # type: ignore[arg-type, return-value]
+    here = house(pipeline("mistaken", lambda _context: {}["password hunter2"]))  # type: ignore[index]
     here.engine.start(here.pipelines[0], command())
     run = here.ended("mistaken:1")
     assert "KeyError" in run.detail
