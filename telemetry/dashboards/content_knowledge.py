@@ -64,6 +64,28 @@ def _over_time() -> tuple[Panel, ...]:
             empty="no error was met",
         ),
         TimeSeries(
+            title="Gaps",
+            description="Kinds of errors that no entry answers, and entries unverified for long. Writing lowers both.",
+            unit=Unit.COUNT,
+            targets=(
+                Target(query=current(catalogue.KNOWLEDGE_GAPS, ()), legend="gaps"),
+                Target(query=current(catalogue.KNOWLEDGE_STALE, ()), legend="stale entries"),
+            ),
+            empty="content has not been scraped yet",
+        ),
+        TimeSeries(
+            title="Questions",
+            description="Searches and matches within an hour: by people, incidents, and what the bus and the log bring.",
+            unit=Unit.COUNT,
+            targets=(
+                Target(
+                    query=increase(catalogue.KNOWLEDGE_QUERY_DURATION, ("operation",), window="1h"),
+                    legend="{{operation}}",
+                ),
+            ),
+            empty="nobody asked",
+        ),
+        TimeSeries(
             title="Time of a question",
             description="95th percentile of a search and of a match. The alert KnowledgeSearchSlow fires above 50 ms.",
             unit=Unit.SECONDS,
