@@ -19,7 +19,7 @@ from services.contracts.orders import StrategyName, TradingState, VenueName
 from services.contracts.pipelines import FailureClass
 from services.contracts.sessions import SessionView
 from services.contracts.trading import CircuitState
-from services.contracts.trading_views import OrderView, ReconciliationView, TradingState, TradingView, VenueStateView
+from services.contracts.trading_views import OrderView, ReconciliationView, TradingView, VenueStateView
 from services.contracts.verdict import Environment
 from services.kit.database import Database
 from services.kit.facts import Facts
