@@ -75,10 +75,15 @@ def engine_of(  # noqa: PLR0913 -- each is a part that the desk has, too
 def _history(trading: TradingFile, source: BarSource) -> BarSource:
     if trading.bars.time != "replay":
         return source
-    return ReplayedHistory(_recorded(trading), source)
+    return ReplayedHistory(recorded(trading), source)
 
 
-def _recorded(trading: TradingFile) -> Mapping[Symbol, Columns]:
+def recorded(trading: TradingFile) -> Mapping[Symbol, Columns]:
+    """The bars of the file that the trading file names for the past, none where it names none.
+
+    Raises:
+        TradingFileError: That file cannot be used.
+    """
     if trading.bars.history is None:
         return {}
     try:
