@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from river._river_rust.drift import AdaptiveWindowing
+from river.drift import ADWIN
+from ruptures.detection import KernelCPD  # type: ignore[import-untyped]  # the package ships no types
 
 from services.agents.detectors.burn import BurnRate
 from services.agents.detectors.detector import SeriesDetector
 from services.agents.detectors.drift import Drifting
 from services.agents.detectors.invariant import Invariant
-from services.agents.detectors.onset import onset
+from services.agents.detectors.onset import best_split, onset
 from services.agents.detectors.robust import Robust
 from services.agents.detectors.seasons import season_of
 from services.agents.signals.signal import Sample, Signal, Told
@@ -205,3 +208,26 @@ def test_onset_when_nothing_moves_then_there_is_none(seed: int) -> None:
 )
 def test_season_when_asked_for_then_it_is_that_of_new_york(moment: datetime, season: str) -> None:
     assert season_of(moment) == season
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_split_when_compared_with_ruptures_then_it_is_the_same(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values = random.standard_normal(int(random.integers(8, 200)))
+    values[int(random.integers(2, len(values) - 2)) :] += random.uniform(0, 3)
+    theirs = KernelCPD(kernel="linear", min_size=2).fit(values.reshape(-1, 1)).predict(n_bkps=1)[0]
+    assert best_split(values) == theirs
+
+
+def test_window_when_compared_with_rivers_adwin_then_it_drifts_at_the_same_value() -> None:
+    ours, theirs = AdaptiveWindowing(delta=1e-5), ADWIN(delta=1e-5)  # type: ignore[no-untyped-call]  # river leaves it out
+    values = np.random.default_rng(1).standard_normal(600)
+    values[300:] += 2.0
+    for count, value in enumerate(values):
+        theirs.update(float(value))  # type: ignore[no-untyped-call]  # river leaves it out
+        drifted = ours.update(float(value))
+        assert drifted == theirs.drift_detected
+        assert ours.get_total() / ours.get_width() == pytest.approx(theirs.estimation)
+        if drifted:  # river's begins an empty window then, ours goes on with what is left
+            break
+    assert 300 < count < 340

@@ -8,7 +8,9 @@ from collections import deque
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from river.drift.adwin import ADWIN
+from river._river_rust.drift import (
+    AdaptiveWindowing,
+)  # river.drift.ADWIN is this; by that name scipy comes along, 90 MB
 
 from services.agents.detectors.detector import Judgement
 from services.agents.detectors.robust import WARM_UP, centre
@@ -49,7 +51,7 @@ class Drifting:
         self._reference = deque(self._state.reference, maxlen=REFERENCE)
         self._adwin = _adwin()
         for residual in self._state.recent:
-            self._update(residual)
+            self._adwin.update(residual)
 
     @property
     def observations(self) -> int:
@@ -71,8 +73,8 @@ class Drifting:
         expected, spread = self._usual()
         residual = max(-_CLIPPED, min(_CLIPPED, (sample.value - expected) / spread))
         state.recent = [*state.recent[-(_REPLAYED - 1) :], residual]
-        self._update(residual)
-        if self._adwin.drift_detected and state.moved == 0:
+        drifted = self._adwin.update(residual)
+        if drifted and state.moved == 0:
             state.began, state.moved = sample.seconds, 1
         shift = self._shift()
         found = state.moved > 0 and shift >= _LEAST
@@ -88,7 +90,7 @@ class Drifting:
         return middle, max(spread, self._least_spread, _LEAST_SPREAD * abs(middle), 1e-9)
 
     def _shift(self) -> float:
-        mean = float(self._adwin.estimation)
+        mean = self._adwin.get_total() / max(1.0, self._adwin.get_width())
         if self._direction == "both":
             return abs(mean)
         return mean if self._direction == "up" else -mean
@@ -111,9 +113,6 @@ class Drifting:
         self._state.recent, self._state.moved, self._state.began = [], 0, None
         self._adwin = _adwin()
 
-    def _update(self, residual: float) -> None:
-        self._adwin.update(residual)  # type: ignore[no-untyped-call]  # river leaves it out
 
-
-def _adwin() -> ADWIN:
-    return ADWIN(delta=_DELTA)  # type: ignore[no-untyped-call]  # river leaves it out
+def _adwin() -> AdaptiveWindowing:
+    return AdaptiveWindowing(delta=_DELTA)
