@@ -75,7 +75,7 @@ def _over_time() -> tuple[Panel, ...]:
         ),
         TimeSeries(
             title="Questions",
-            description="Searches and matches within an hour: by people, incidents, and what the bus and the log bring.",
+            description="Searches and matches within an hour: by people, by incidents, for what bus and log bring.",
             unit=Unit.COUNT,
             targets=(
                 Target(
