@@ -70,7 +70,9 @@ def pipeline_side(chassis: Chassis[AutomationSettings], pipelines: Iterable[Pipe
         url=url if url.startswith("postgresql") else None,
         directory=settings.data_dir / "automation",
     )
-    scheduler = Scheduler(registry, engine, MarketCalendar(clock), clock, metrics)
+    scheduler = Scheduler(
+        registry, engine, chassis.database, calendar=MarketCalendar(clock), clock=clock, metrics=metrics
+    )
     views = PipelineViews(registry, chassis.database, engine, scheduler)
     metrics.before_collecting(gauges(registry, chassis.database, metrics, clock))
     metrics.before_collecting(partial(_show_waiting, approvals, metrics))

@@ -11,7 +11,7 @@ from services.automation.pipelines.schedules import Schedule
 from services.contracts.pipelines import CauseKind
 
 STANDARD_RETRY = RetryPolicy()
-STEP_SECONDS = 60.0
+STEP_SECONDS = 120.0  # long enough for a service that starts anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

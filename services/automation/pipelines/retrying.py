@@ -16,7 +16,7 @@ _log = logging.getLogger("services.automation.pipelines")
 
 _TRIES: Mapping[FailureClass, int] = MappingProxyType(
     {
-        FailureClass.TRANSIENT: 6,
+        FailureClass.TRANSIENT: 10,
         FailureClass.THROTTLED: 6,
         FailureClass.AUTH: 2,  # once more, after the session was recovered
         FailureClass.DEFINITIVE: 1,

@@ -98,6 +98,12 @@ def standing(connection: Connection) -> list[tuple[str, str, int, datetime]]:
     return [(row[0], row[1], row[2], moment(row[3])) for row in connection.execute(query)]
 
 
+def has_run(connection: Connection, pipeline: str) -> bool:
+    """Whether the pipeline was ever started."""
+    query = select(RUNS.c.run_id).where(RUNS.c.pipeline == pipeline).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def last_success(connection: Connection) -> dict[str, datetime]:
     """When each pipeline last ended well."""
     query = select(RUNS.c.pipeline, func.max(RUNS.c.ended_at_us)).where(RUNS.c.status == RunStatus.SUCCEEDED.value)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+from services.automation.pipelines import store
 from services.automation.pipelines.engine import Engine, Started
 from services.automation.pipelines.executing import Registry
 from services.automation.pipelines.pipeline import Cause, Pipeline
@@ -13,6 +14,7 @@ from services.contracts.events import Envelope
 from services.contracts.pipelines import CauseKind
 from services.kit.bus import Consumer
 from services.kit.clock import Clock
+from services.kit.database import Database
 from services.kit.facts import Transaction
 from telemetry.catalogue import PIPELINE_SCHEDULE_LAG
 from telemetry.emit.metrics import Metrics
@@ -64,9 +66,19 @@ def cause_of(pipeline: Pipeline, envelope: Envelope) -> Cause | None:
 class Scheduler:
     """Starts what the clock makes due. What was missed while the platform was down is made up for while useful."""
 
-    def __init__(self, registry: Registry, engine: Engine, calendar: Calendar, clock: Clock, metrics: Metrics) -> None:
-        self._registry, self._engine = registry, engine
+    def __init__(  # noqa: PLR0913 -- the service's parts, each by its name
+        self,
+        registry: Registry,
+        engine: Engine,
+        database: Database,
+        *,
+        calendar: Calendar,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._registry, self._engine, self._database = registry, engine, database
         self._calendar, self._clock, self._metrics = calendar, clock, metrics
+        self._since = clock.now()
 
     def look(self) -> list[Started]:
         """Start every run that is due and has not been started; those that this call started."""
@@ -75,13 +87,18 @@ class Scheduler:
             if pipeline.schedule is None:
                 continue
             due = latest_due(pipeline.schedule, now, self._calendar)
-            if due is None:
+            if due is None or (due < self._since and not self._ran_before(pipeline)):
                 continue
             started = self._engine.start(pipeline, _by_schedule(pipeline, due))
             if started.new:
                 self._metrics.gauge(PIPELINE_SCHEDULE_LAG, pipeline=pipeline.name).set((now - due).total_seconds())
                 new.append(started)
         return new
+
+    def _ran_before(self, pipeline: Pipeline) -> bool:
+        """A platform that was just installed has missed nothing."""
+        with self._database.reading() as connection:
+            return store.has_run(connection, pipeline.name)
 
     def next_due(self, pipeline: Pipeline) -> datetime | None:
         """When the pipeline starts by itself next."""

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ def call(  # noqa: PLR0913 -- what makes up a request
     *,
     body: dict[str, Any] | None = None,
     timeout_seconds: float = _TIMEOUT_SECONDS,
+    more_headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
     """Ask a service of the platform that runs; returns an answer of status 2xx.
 
@@ -37,6 +39,7 @@ def call(  # noqa: PLR0913 -- what makes up a request
         target: Path and query, every part quoted.
         body: Sent as JSON.
         timeout_seconds: How long the service may take.
+        more_headers: Beside those that sign.
 
     Raises:
         StackError: In words, whatever keeps an answer from coming.
@@ -44,6 +47,7 @@ def call(  # noqa: PLR0913 -- what makes up a request
     port = _port(operator, service)
     content = b"" if body is None else json.dumps(body).encode()
     headers = _signer(operator).headers(method, target, content, audience=service)
+    headers |= more_headers or {}
     if body is not None:
         headers["content-type"] = "application/json"
     try:
