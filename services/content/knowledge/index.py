@@ -30,6 +30,7 @@ _MOST_TELLING = 6
 _SHORTEST_BEGINNING = 3  # characters; the index of beginnings has those of three
 _FREQUENT, _FEW = 0.2, 20  # a word that this share of entries has is like "the", unless there are few entries
 _KEPT_COUNTS = 4_096
+_MANY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,13 @@ class KnowledgeIndex:
         # A word that most entries have sorts nothing out, and is what makes a question slow.
         asked = [word for word in wanted if not self._is_frequent(word)] or wanted
         quoted = list(map(_quoted, asked))
-        whole = self._ask(" AND ".join(quoted), limit)
+        every = " AND ".join(quoted)
+        if min(map(self._having, asked)) > _MANY:
+            # Where thousands have the words, those with them in the title come first: ranking these is enough.
+            titled = self._ask(f"{{title marks}} : ({every})", limit)
+            if len(titled) == limit:
+                return titled
+        whole = self._ask(every, limit)
         if not whole and len(asked[-1]) >= _SHORTEST_BEGINNING:
             whole = self._ask(" AND ".join([*quoted[:-1], f"{quoted[-1]} *"]), limit)
         return whole or self._ask(" OR ".join(map(_quoted, self._telling(asked) or asked)), limit)

@@ -30,6 +30,14 @@ def test_search_when_words_stand_in_a_title_then_that_entry_comes_first(index: K
     assert found(index, "buying power") == ["buying-power", "rate-limit"]
 
 
+def test_search_when_thousands_have_the_words_then_those_with_them_in_the_title_come_first() -> None:
+    many = [made(f"e-{number}", "An order failed.") for number in range(1_200)]
+    titled = [made(f"t-{number}", "Words.", title="An order failed twice") for number in range(3)]
+    index = KnowledgeIndex([*many, *titled])
+    assert {each.entry_id for each in index.search("order failed", limit=3)} == {"t-0", "t-1", "t-2"}
+    assert len(index.search("order failed", limit=50)) == 50
+
+
 def test_search_when_a_word_is_cut_short_then_it_is_found(index: KnowledgeIndex) -> None:
     assert found(index, "insuff") == ["buying-power"]
 
