@@ -16,7 +16,7 @@ from services.agents.detectors.invariant import Invariant
 from services.agents.detectors.onset import best_split, onset
 from services.agents.detectors.robust import Robust
 from services.agents.detectors.seasons import season_of
-from services.agents.signals.signal import Sample, Signal, Told
+from services.agents.signals.sources import Sample, Signal, Told
 from services.contracts.anomalies import Stage
 
 DAY = 5_760  # samples at 15 s

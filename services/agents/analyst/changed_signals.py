@@ -10,7 +10,7 @@ from services.agents.analyst.clues import Clue, Window
 from services.agents.detectors.onset import onset
 from services.agents.detectors.robust import DEVIATIONS, centre
 from services.agents.signals.reading import SignalReader
-from services.agents.signals.signal import Changes, Rate, Ratio, Sample, Signal, Told, Track
+from services.agents.signals.sources import Changes, Rate, Ratio, Sample, Signal, Told, Track
 from services.agents.signals.table import SIGNALS
 from services.contracts.anomalies import Detector, EvidenceKind
 

@@ -10,7 +10,7 @@ from typing import Final
 from services.agents.analyst.changed_signals import STEP_SECONDS, changed, factor
 from services.agents.analyst.clues import Clue, Window
 from services.agents.signals.reading import SignalReader
-from services.agents.signals.signal import Level, Mean, Rate, Signal, Track
+from services.agents.signals.sources import Level, Mean, Rate, Signal, Track
 from services.contracts.anomalies import EvidenceKind, Stage
 from telemetry import catalogue
 from telemetry.query.ports import LogLine

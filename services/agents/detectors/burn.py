@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.agents.detectors.detector import MOST_SCORE, Judgement
-from services.agents.signals.signal import Sample, Signal
+from services.agents.signals.sources import Sample, Signal
 
 WINDOWS: Final = ((3_600.0, 300.0, 14.4), (21_600.0, 1_800.0, 6.0))
 LEAST_TOTAL: Final = 10.0  # in the short window; fewer say nothing about a share

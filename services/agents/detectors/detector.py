@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.agents.signals.signal import Sample
+from services.agents.signals.sources import Sample
 
 BEYOND = 1.0
 """The score from which on a sample is out of the ordinary."""

@@ -14,7 +14,7 @@ from river._river_rust.drift import (
 
 from services.agents.detectors.detector import Judgement
 from services.agents.detectors.robust import WARM_UP, centre
-from services.agents.signals.signal import Sample, Signal
+from services.agents.signals.sources import Sample, Signal
 
 REFERENCE: Final = 240  # samples that later ones are compared with: an hour at 15 s
 _REPLAYED: Final = 240

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from services.agents.detectors.detector import MOST_SCORE, Judgement
-from services.agents.signals.signal import Sample, Signal
+from services.agents.signals.sources import Sample, Signal
 
 
 class _State(BaseModel):

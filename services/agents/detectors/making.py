@@ -8,7 +8,7 @@ from services.agents.detectors.detector import SeriesDetector
 from services.agents.detectors.drift import Drifting
 from services.agents.detectors.invariant import Invariant
 from services.agents.detectors.robust import Robust
-from services.agents.signals.signal import Signal
+from services.agents.signals.sources import Signal
 from services.contracts.anomalies import Detector
 
 _KINDS: Mapping[Detector, Callable[[Signal, str], SeriesDetector]] = MappingProxyType(

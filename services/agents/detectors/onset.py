@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.agents.signals.signal import Sample
+from services.agents.signals.sources import Sample
 
 _LEAST_SAMPLES: Final = 8
 _LEAST_PART: Final = 2

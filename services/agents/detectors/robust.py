@@ -18,7 +18,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.agents.detectors.detector import BEYOND, MOST_SCORE, Judgement
-from services.agents.signals.signal import Sample, Signal
+from services.agents.signals.sources import Sample, Signal
 
 WARM_UP: Final = 40  # samples: ten minutes at 15 s
 REMEMBERED: Final = 240  # samples of each season

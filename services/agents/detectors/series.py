@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from services.agents.detectors.detector import Judgement, SeriesDetector
 from services.agents.detectors.making import make
 from services.agents.detectors.seasons import season_of
-from services.agents.signals.signal import Sample, Signal, Track
+from services.agents.signals.sources import Sample, Signal, Track
 from services.contracts.anomalies import Detector, DetectorState, DetectorView
 
 MOST_SERIES: Final = 3_000

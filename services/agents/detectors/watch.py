@@ -17,7 +17,7 @@ from services.agents.detectors.onset import onset
 from services.agents.detectors.series import DetectorBank, Watched
 from services.agents.errors import TelemetryAwayError
 from services.agents.signals.reading import SignalReader
-from services.agents.signals.signal import Sample, Signal, Told, Track
+from services.agents.signals.sources import Sample, Signal, Told, Track
 from services.agents.signals.table import TEMPLATES
 from services.contracts.alerting import Severity
 from services.contracts.anomalies import AnomalyList, Detector, DetectorList, DetectorState, Stage

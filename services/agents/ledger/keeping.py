@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from services.agents.ledger.trades import StrategyRecord
-from services.agents.signals.signal import Sample, Track
+from services.agents.signals.sources import Sample, Track
 from services.agents.tables import ORDERS, STRATEGIES
 from services.contracts.events import Envelope
 from services.contracts.market import Side

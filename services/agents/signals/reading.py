@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.agents.signals.signal import (
+from services.agents.signals.sources import (
     Changes,
     ErrorLines,
     Labels,
