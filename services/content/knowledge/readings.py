@@ -10,6 +10,7 @@ from typing import Any, Final
 from services.contracts.auth import LoginBlocked, LoginFailed, PreflightFailed, SessionEnded, SmsUnmatched
 from services.contracts.events import Envelope, Event
 from services.contracts.knowledge import MatchQuery
+from services.contracts.pipelines import PipelineStepFailed
 from services.contracts.strategies import ParityDiverged, StrategyStopped
 from services.contracts.trading import (
     CircuitChanged,
@@ -61,9 +62,12 @@ class Reading:
         values: Mapping[str, Any] = {**envelope.payload, "subject": envelope.subject}
         if any(values[name] != wanted for name, wanted in self.only.items()):
             return []
-        if not self.each:
-            return [self._query(envelope, values, code=str(values[self.code]) if self.code else "")]
-        return [self._query(envelope, {**values, "each": item}, code=item) for item in values[self.each]]
+        if self.each:
+            return [self._query(envelope, {**values, "each": item}, code=item) for item in values[self.each]]
+        code = str(values[self.code]) if self.code else ""
+        if not code and not self.words.format_map(values).strip():
+            return []  # it says nothing of what went wrong
+        return [self._query(envelope, values, code=code)]
 
     def _query(self, envelope: Envelope, values: Mapping[str, Any], *, code: str) -> MatchQuery:
         text, status = self.words.format_map(values), None
@@ -97,6 +101,7 @@ TABLE: Final = (
     Reading(event=SmsUnmatched, words="text message matched no login: {reason}", code="reason"),
     Reading(event=PreflightFailed, words="preflight check {each} failed", each="failed_checks"),
     Reading(event=StrategyStopped, words="strategy stopped: {detail}", only={"cause": "error"}),
+    Reading(event=PipelineStepFailed, words="{detail}"),
     Reading(event=ParityDiverged, words="live trading differs from the reference: {difference}"),
 )
 

@@ -120,6 +120,12 @@ def test_rejection_when_nothing_answers_then_it_is_a_gap_with_its_code(house: Ho
     )
 
 
+def test_rejection_when_it_gives_no_reason_then_nothing_is_asked(house: House) -> None:
+    base = house.opened()
+    meet(house, base, rejected(""))
+    assert base.gaps(limit=5).gaps == ()
+
+
 def test_login_when_it_failed_then_broker_and_reason_are_asked_about(house: House) -> None:
     house.shelf.put("sms-late", kind="error_signature", venue="robinhood", code="code_missing")
     failed = LoginFailed(
