@@ -21,7 +21,7 @@ def exposures_known(question: Question) -> Denied | None:
             detail = (
                 f"Nobody can say what {each.symbol} at {each.venue} is worth: no price of it is known. Wait for one."
             )
-            return Denied(DenyReason.GROSS_EXPOSURE, detail)
+            return Denied(DenyReason.NO_REFERENCE_PRICE, detail)
     return None
 
 

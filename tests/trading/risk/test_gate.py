@@ -239,7 +239,7 @@ CASES = [
     ),
     Case(
         "nobody knows what is held",
-        DenyReason.GROSS_EXPOSURE,
+        DenyReason.NO_REFERENCE_PRICE,
         "no price of it is known",
         seen={"exposures": [exposure(1, symbol=MSFT, price=Decimal("NaN"))]},
     ),
