@@ -242,6 +242,21 @@ class DriftFound(Event):
     detail: str
 
 
+class SplitBooked(Event):
+    """A share that is held was split, and our books follow. The subject is the venue.
+
+    Attributes:
+        ratio: New shares for an old one.
+        before: Shares that were held, negative when short.
+    """
+
+    event_type: ClassVar[str] = "trading.split_booked"
+
+    symbol: Symbol
+    ratio: Decimal
+    before: Decimal
+
+
 class StreamConnected(Event):
     """A venue's stream stands. The subject is the venue."""
 

@@ -27,6 +27,7 @@ from services.contracts.trading import (
     ReadinessChanged,
     Reconciled,
     ReconciliationFailed,
+    SplitBooked,
     StreamConnected,
     StreamLost,
     TradingStateChanged,
@@ -211,6 +212,12 @@ _RECONCILING: Final = (
 )
 
 _VENUES: Final = (
+    Instrument(
+        event=SplitBooked,
+        level="warning",
+        message="{symbol} was split at {subject}: {ratio} for each of {before} shares",
+        fields=("symbol", "ratio", "before"),
+    ),
     Instrument(
         event=StreamConnected,
         level="info",

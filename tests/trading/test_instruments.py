@@ -131,6 +131,9 @@ _SAID: dict[Event, str] = {
     trading.DriftFound(
         **_OF_VENUE, kind=Drift.POSITION, symbol=Symbol("AAPL"), detail="ours 4, theirs 6"
     ): "alpha and we differ in AAPL, position: ours 4, theirs 6",
+    trading.SplitBooked(
+        **_OF_VENUE, symbol=Symbol("AAPL"), ratio=Decimal(4), before=Decimal(10)
+    ): "AAPL was split at alpha: 4 for each of 10 shares",
     trading.StreamConnected(**_OF_VENUE): "the stream of alpha stands",
     trading.StreamLost(**_OF_VENUE, reason="mute for 10 s"): "the stream of alpha is lost: mute for 10 s",
     trading.CircuitChanged(

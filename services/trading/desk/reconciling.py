@@ -9,11 +9,13 @@ from typing import Final
 from sqlalchemy import Connection, insert, select, update
 
 from services.contracts.orders import ClientOrderId, VenueName
+from services.contracts.trading import SplitBooked
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
 from services.kit.moments import microseconds, moment
 from services.trading.brokers.port import Broker, Snapshot, VenueUnavailableError
 from services.trading.desk.holdings import Holdings
+from services.trading.desk.splits import splits
 from services.trading.desk.tables import RECONCILED
 from services.trading.desk.watching import VenueWatch
 from services.trading.orders.book import OrderBook, PositionDrift, ReconcileReport
@@ -144,6 +146,7 @@ class Reconciler:
         with self._readings.reading() as connection:
             until = _until(connection, self.venue)
         snapshot = self._broker.snapshot(_since(until, asked_at))
+        self._book_splits(snapshot, asked_at)
         report = self._book.reconcile(self.venue, snapshot, trigger, asked_at=asked_at)
         for name in report.ask:
             self.ask(name)
@@ -155,6 +158,16 @@ class Reconciler:
             _keep(tx.connection, self.venue, asked_at)
         self._watch.reconciled(snapshot, asked_at)
         return report
+
+    def _book_splits(self, snapshot: Snapshot, at: datetime) -> None:
+        ours = {symbol: held for (venue, symbol), held in self._holdings.now().items() if venue == self.venue}
+        found = splits(ours, snapshot.positions)
+        for symbol, ratio in found.items():
+            with self._transactions.transaction() as tx:
+                if store.split(tx.connection, (self.venue, symbol), session_date(at), ratio):
+                    held = ours[symbol].quantity
+                    tx.record(SplitBooked(subject=self.venue, symbol=symbol, ratio=ratio, before=held))
+        self._holdings.changed((self.venue, symbol) for symbol in found)
 
     def _adopt(self, drifts: tuple[PositionDrift, ...], snapshot: Snapshot, at: datetime) -> None:
         told = {each.symbol: each for each in snapshot.positions}
