@@ -141,6 +141,18 @@ def test_watch_when_the_simulated_broker_tells_of_its_faults_then_nobody_listens
 ) -> None:
     for step in story.steps(1):
         story.line("venue", step, "planned fault happened: forbidden", level="error")
-    clock = at(story, story.onset - 5)
-    look_on(watching(story.told(), clock), clock, 25)
+    clock = at(story, story.onset - 10)
+    look_on(watching(story.told(), clock), clock, 30)
     assert stated(database) == []
+
+
+def test_watch_when_it_has_just_started_then_it_states_nothing_for_two_minutes(
+    story: Story, watching: Watching, database: Database
+) -> None:
+    story.gauge("trading", "sightline_trading_stream_connected", lambda _: 0.0, venue=VENUE)
+    clock = at(story, 100)
+    watch = watching(story.told(), clock)
+    look_on(watch, clock, 8)
+    assert stated(database) == []
+    look_on(watch, clock, 2)
+    assert [each.payload["signal"] for each in stated(database)] == ["stream_down"]

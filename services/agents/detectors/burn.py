@@ -58,7 +58,9 @@ class BurnRate:
             return Judgement(score, self._budget, found=False)
         if state.began is None:
             state.began = self._first_bad(sample.seconds)
-        return Judgement(score, self._budget, found=True, since=state.began)
+        bad, total = self._sums(sample.seconds - WINDOWS[0][1])
+        detail = f"{bad:.0f} of {total:.0f} failed within five minutes, {self._budget:.1%} are planned for"
+        return Judgement(score, self._budget, found=True, since=state.began, detail=detail)
 
     def dump(self) -> str:
         self._state.counted = [*self._counted]

@@ -46,6 +46,8 @@ SETTLING_SECONDS: Final = 3.0
 LOOK_BACK: Final = timedelta(hours=1)
 _KEPT_EVERY: Final = timedelta(minutes=5)
 _MOST_LINES: Final = 20_000
+# Services that start with the platform fail calls to each other, and are not ready; what lasts is found afterwards.
+GRACE: Final = timedelta(minutes=2)
 _CURSOR: Final = "signals"
 _LOG_STATE: Final = "log_templates|templates|all"
 
@@ -97,6 +99,7 @@ class Watch:
         self._blind: dict[str, str] = {}
         self._until: datetime | None = None
         self._kept_at: datetime | None = None
+        self._opened_at = parts.clock.now()
         self._shown = DetectorList(detectors=())
         self._showing = Lock()
         names = [signal.name for signal in (*self._signals, TEMPLATES)]
@@ -105,6 +108,7 @@ class Watch:
 
     def open(self) -> None:
         """Go on where the last run stopped."""
+        self._opened_at = self._parts.clock.now()
         with self._parts.database.reading() as connection:
             learnt = store.learnt(connection)
             self._until = store.cursor(connection, _CURSOR)
@@ -133,8 +137,9 @@ class Watch:
             self._show()
             raise TelemetryAwayError(f"No signal can be read: {next(iter(self._blind.values()))}")
         self._until = end
-        readable = {signal.name for signal in (*self._signals, TEMPLATES)} - set(self._blind)
-        self._anomalies.settle(current.findings, readable=readable, now=now)
+        if now - self._opened_at >= GRACE:
+            readable = {signal.name for signal in (*self._signals, TEMPLATES)} - set(self._blind)
+            self._anomalies.settle(current.findings, readable=readable, now=now)
         if self._kept_at is None or now - self._kept_at >= _KEPT_EVERY:
             self.keep()
         self._parts.metrics.histogram(DETECTION_ROUND).observe(clock.monotonic() - began)
@@ -204,6 +209,7 @@ class Watch:
         signal, sample, judgement = each.signal, each.sample, each.judgement
         if sample is None or judgement is None:
             raise ValueError("only what was judged is found")
+        usual = f"{sample.value:.4g} {signal.unit}, usual is {judgement.expected:.4g}"
         known = self._anomalies.is_open(signal.name, each.track.text)
         since = sample.seconds if known else self._since(each, end)
         return Finding(
@@ -218,7 +224,7 @@ class Watch:
             value=sample.value,
             expected=judgement.expected,
             since=datetime.fromtimestamp(since, UTC),
-            detail=f"{signal.title}: {sample.value:.4g} {signal.unit}, usual is {judgement.expected:.4g}",
+            detail=f"{signal.title}: {judgement.detail or usual}",
         )
 
     def _since(self, each: Watched, end: datetime) -> float:

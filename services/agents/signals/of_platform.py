@@ -164,7 +164,7 @@ _STORAGE: Final = (
         unit="services",
         source=Level(catalogue.DEPENDENCY_READY.name, where={"dependency": ("database",)}, inverted=True),
         detectors=_NEVER,
-        hold=2,
+        hold=8,
         severity=Severity.CRITICAL,
     ),
 )
@@ -184,7 +184,12 @@ _SERVICES: Final = (
         title="share of requests that a service fails",
         stage=Stage.SERVICES,
         unit="ratio",
-        source=Ratio(f"{catalogue.HTTP_REQUEST_DURATION.name}_count", bad={"status_class": ("5xx",)}),
+        # A service that starts says 503 to who asks whether it is ready.
+        source=Ratio(
+            f"{catalogue.HTTP_REQUEST_DURATION.name}_count",
+            bad={"status_class": ("5xx",)},
+            where={"route": ("!/readyz", "!/healthz", "!/metrics")},
+        ),
         detectors=_BURN,
         budget=0.01,
     ),
