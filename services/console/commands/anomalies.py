@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from urllib.parse import quote, urlencode
 
 import typer
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from rich.text import Text
 
 from services.console.commands.calling import call
@@ -22,21 +22,11 @@ from services.contracts.anomalies import (
     DiagnosisRequest,
     Hypothesis,
 )
+from services.contracts.incidents import IncidentView
 
 _SECONDS: Final = 60.0
 _STATES: Final = {DetectorState.FOUND: "bold red", DetectorState.BLIND: "red", DetectorState.WARMING_UP: "cyan"}
 _EVIDENCE_LETTERS: Final = 160
-
-
-class _Incident(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    incident_id: str
-    alert_name: str = ""
-    target: str = ""
-    service_name: str = ""
-    started_at: AwareDatetime
-    resolved_at: AwareDatetime | None = None
 
 
 def anomalies(
@@ -91,7 +81,7 @@ def diagnose(  # noqa: PLR0913 -- what narrows a diagnosis down
 def _of_incident(operator: Operator, incident: str) -> DiagnosisRequest:
     answer = call(operator, "automation", "GET", f"/incidents/{quote(incident, safe='')}")
     try:
-        known = _Incident.model_validate_json(answer.content)
+        known = IncidentView.model_validate_json(answer.content)
     except ValidationError as error:
         raise StackError(
             "the automation's answer cannot be read",
@@ -103,7 +93,7 @@ def _of_incident(operator: Operator, incident: str) -> DiagnosisRequest:
         target=known.target,
         service_name=known.service_name,
         started_at=known.started_at,
-        until=known.resolved_at,
+        until=known.ended_at,
     )
 
 
