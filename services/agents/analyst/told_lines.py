@@ -13,6 +13,7 @@ from services.agents.detectors.templates import TemplateMiner
 from services.contracts.anomalies import EvidenceKind
 from telemetry.query.ports import LogLine
 
+_PREFLIGHT: Final = "auth.preflight_failed"
 _TIMES_AS_FREQUENT: Final = 3.0
 _LEAST_NEW: Final = 2
 _LEAST_SURGE: Final = 10
@@ -39,7 +40,8 @@ def told_facts(lines: Sequence[LogLine], patterns: Mapping[str, FactPattern], wi
         where = {field: re.compile(text) for field, text in pattern.where.items()}
         told = [line for kind, same in by_type.items() if event.fullmatch(kind) for line in same]
         found = [line for line in told if all(rule.search(_field(line, field)) for field, rule in where.items())]
-        yield from _more(name, EvidenceKind.FACT, found, pattern.least, window)
+        kind = EvidenceKind.PREFLIGHT if pattern.event == _PREFLIGHT else EvidenceKind.FACT
+        yield from _more(name, kind, found, pattern.least, window)
 
 
 def told_phrases(lines: Sequence[LogLine], phrases: Mapping[str, Phrase], window: Window) -> Iterator[Clue]:
@@ -90,7 +92,7 @@ def _template_clue(template: str, first: LogLine, what: str, *, new: bool) -> Cl
 
 
 def _more(name: str, kind: EvidenceKind, found: Sequence[LogLine], least: int, window: Window) -> Iterator[Clue]:
-    query = _fact_query if kind is EvidenceKind.FACT else _line_query
+    query = _line_query if kind is EvidenceKind.LOG_TEMPLATE else _fact_query
     start_ns = round(window.start.timestamp() * _NS)
     groups: dict[tuple[str, str], list[LogLine]] = defaultdict(list)
     before: Counter[tuple[str, str]] = Counter()
