@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from benchmarks import backtest_hand
 from benchmarks.harness import interleaved, markdown_table
 from services.contracts.columns import Columns, Floats
 from services.contracts.market import Symbol
+from services.kit.clock import SystemClock
 from services.matching.costs import Costs
 from services.trading.backtest.config import BacktestConfig, Sizing
 from services.trading.backtest.fast import Bench, prepare, run_many
@@ -28,6 +29,11 @@ from services.trading.backtest.result import BacktestResult
 from services.trading.strategies.parameters import Params
 from services.trading.strategies.protocol import Decisions
 from services.trading.strategies.registry import find
+from services.trading.tuning.home import opened
+from services.trading.tuning.opening import open_study
+from services.trading.tuning.plan import Plan
+from services.trading.tuning.subject import Evaluation
+from services.trading.tuning.tier_a import subject_of
 
 A = Symbol("A")
 STRATEGY = find("sma-cross")
@@ -66,6 +72,7 @@ def run(quick: bool) -> str:  # noqa: FBT001 -- what every benchmark takes
             _table(f"1 setting over 1,000,000 bars ({_check(one):,} fills)", one, rounds),
             _table(f"{len(pairs)} settings over 100,000 bars ({_check(many):,} fills)", many, rounds),
             _whole(many),
+            _search(2_500, 50 if quick else 200),
         )
     )
 
@@ -184,6 +191,31 @@ def _whole(work: Work) -> str:
     return markdown_table(
         [f"{len(work.settings)} settings over {len(work.bars):,} bars, decisions included", ""],
         [["seconds in one process", f"{seconds:.2f}"], ["most memory of a process that does it, MiB", memory]],
+    )
+
+
+def _search(length: int, trials: int) -> str:
+    """What a study adds to the backtests that it makes: suggesting, and writing each trial down for good."""
+    about = subject_of(STRATEGY, {A: _bars(length)}, CONFIG, space=STRATEGY.space, timeframe="1day")
+    spent = 0.0
+
+    def timed(settings: Sequence[Params], span: slice) -> Sequence[Evaluation]:
+        nonlocal spent
+        before = time.perf_counter()
+        found = about.evaluate(settings, span)
+        spent += time.perf_counter() - before
+        return found
+
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory() as directory, opened("", Path(directory), clock) as home:
+        watched = replace(about, evaluate=timed)
+        with open_study(home, "overhead", watched, Plan(), resume=False, clock=clock) as study:
+            ended = study.run(trials)
+    tried = ended.done + ended.neighbours
+    each, inside = ended.elapsed_seconds / tried * 1e3, spent / tried * 1e3
+    return markdown_table(
+        [f"a study of {tried} trials over {length:,} bars", "ms a trial"],
+        [["backtest", f"{inside:.2f}"], ["suggesting, ledger, the rest", f"{each - inside:.2f}"]],
     )
 
 
