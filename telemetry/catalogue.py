@@ -1347,6 +1347,30 @@ INCIDENT_ACTIONS = Metric(
     service="automation",
 )
 
+NOTIFICATION_CHANNEL = Label("channel", None)  # slack, email, and one for each further address
+
+NOTIFICATIONS = Metric(
+    "sightline_notifications_total",
+    Kind.COUNTER,
+    "Messages to people, by channel: taken, not taken and tried again, or given up.",
+    (NOTIFICATION_CHANNEL, Label("outcome", ("sent", "failed", "undelivered"))),
+    service="automation",
+)
+NOTIFICATIONS_WAITING = Metric(
+    "sightline_notifications_waiting",
+    Kind.GAUGE,
+    "Messages to people that wait to be sent.",
+    (NOTIFICATION_CHANNEL,),
+    service="automation",
+)
+NOTIFICATIONS_OLDEST = Metric(
+    "sightline_notifications_oldest_seconds",
+    Kind.GAUGE,
+    "Age of the oldest message that waits to be sent; 0 when none does.",
+    (NOTIFICATION_CHANNEL,),
+    service="automation",
+)
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 

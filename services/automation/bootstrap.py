@@ -10,7 +10,7 @@ from services.automation.approvals.policy import POLICY
 from services.automation.incidents.api import incident_router
 from services.automation.incidents.desk import IncidentDesk
 from services.automation.instruments import TABLE
-from services.automation.notify import SlackNotifier, announcing_consumer
+from services.automation.notifications.assembling import notification_side
 from services.automation.pipelines.assembling import pipeline_side
 from services.automation.pipelines.bridge import Bridge
 from services.automation.reconcile import AlertmanagerSource, AlertSource
@@ -50,13 +50,14 @@ def build(settings: AutomationSettings, *, clock: Clock | None = None) -> Servic
     house = House(_outside(chassis, bridge, auth), incidents, chassis.clock, desk.fires)
     _show_incidents(incidents, chassis.telemetry.metrics)
     pipelines = pipeline_side(chassis, routines(house), auth.step_up)
+    notifications = notification_side(chassis)
     return chassis.create_app(
         "Sightline automation",
         routers=[alert_router(desk), local_slack_router(), incident_router(incidents), *pipelines.routers],
-        consumers=[announcing_consumer(SlackNotifier(settings.slack_webhook_url)), *pipelines.consumers],
+        consumers=[*notifications.consumers, *pipelines.consumers],
         fixed_tokens={WEBHOOK_TOKEN: settings.alertmanager_token},
         open_paths=frozenset({LOCAL_SLACK_PATH}),
-        background=[bridge.standing, *_background(desk, settings), *pipelines.background],
+        background=[bridge.standing, *_background(desk, settings), *notifications.background, *pipelines.background],
     )
 
 

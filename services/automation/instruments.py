@@ -9,6 +9,7 @@ from services.contracts.incidents import (
     IncidentOpened,
     IncidentResolved,
 )
+from services.contracts.notifications import NotificationFailed, NotificationSent, NotificationUndelivered
 from services.contracts.pipelines import (
     ApprovalExpired,
     ApprovalGranted,
@@ -31,6 +32,7 @@ from telemetry.catalogue import (
     INCIDENTS_ENDED,
     INCIDENTS_OPENED,
     MANUAL_INTERVENTIONS,
+    NOTIFICATIONS,
     PIPELINE_DURATION,
     PIPELINE_RECOVERIES,
     PIPELINE_RUNS,
@@ -164,9 +166,36 @@ INCIDENT_ROWS = (
     ),
 )
 
+_TOLD = {"channel": "channel"}
+
+NOTIFICATION_ROWS = (
+    Instrument(
+        event=NotificationSent,
+        level="info",
+        message="told by {channel}: {title}",
+        fields=("channel", "count"),
+        counters=(Measure(metric=NOTIFICATIONS, labels=_TOLD, fixed={"outcome": "sent"}, value="count"),),
+    ),
+    Instrument(
+        event=NotificationFailed,
+        level="warning",
+        message="try {attempt} to tell {count} messages by {channel} failed: {reason}",
+        fields=("channel", "count", "attempt"),
+        counters=(Measure(metric=NOTIFICATIONS, labels=_TOLD, fixed={"outcome": "failed"}, value="count"),),
+    ),
+    Instrument(
+        event=NotificationUndelivered,
+        level="error",
+        message="{count} messages were not told by {channel}, the first of them {title}: {reason}",
+        fields=("channel", "count"),
+        counters=(Measure(metric=NOTIFICATIONS, labels=_TOLD, fixed={"outcome": "undelivered"}, value="count"),),
+    ),
+)
+
 TABLE = (
     *PIPELINES,
     *INCIDENT_ROWS,
+    *NOTIFICATION_ROWS,
     Instrument(
         event=AlertFired,
         level="warning",

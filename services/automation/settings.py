@@ -5,10 +5,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr
 
+from services.automation.notifications.mail import MailSecurity, MailServer
 from services.kit.service_settings import ServiceSettings
 from services.kit.settings import SecretFile
 
 _AUTH_PORT, _TRADING_PORT, _CONTENT_PORT, _AGENTS_PORT = 8720, 8730, 8750, 8760
+_MAIL_PORT = 1025
 
 
 class AutomationSettings(ServiceSettings):
@@ -21,7 +23,34 @@ class AutomationSettings(ServiceSettings):
         description="Token that Alertmanager sends with its webhook."
     )
     slack_webhook_url: Annotated[SecretStr, SecretFile("slack_webhook_url")] = Field(
-        description="Slack's incoming webhook for the message that alerting itself fell silent."
+        description="Slack's incoming webhook for the platform's own messages."
+    )
+    notify_urls: Annotated[SecretStr | None, SecretFile("notify_urls")] = Field(
+        default=None, description="Further channels, as addresses of apprise with white space between them."
+    )
+    notify_to: tuple[str, ...] = Field(
+        default=("operator@localhost",), description="Who gets the platform's own messages by e-mail; [] for nobody."
+    )
+    notify_from: str = Field(default="sightline@localhost", description="The sender of those e-mails.")
+    notify_smtp_host: str = Field(default="127.0.0.1", description="Mail server. Default: the local catcher.")
+    notify_smtp_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="The mail server's port. Default: the local catcher's."
+    )
+    notify_smtp_security: MailSecurity = Field(
+        default=MailSecurity.NONE, description="How the way to the mail server is kept private: none, starttls or tls."
+    )
+    notify_smtp_user: str | None = Field(default=None, description="To log in at the mail server with.")
+    notify_smtp_password: Annotated[SecretStr, SecretFile("notify_smtp_password")] = Field(
+        default=SecretStr(""), description="Password at the mail server."
+    )
+    notify_group_seconds: float = Field(
+        default=20.0,
+        ge=0.0,
+        le=3_600.0,
+        description="How long a message that is not urgent waits for others, in seconds.",
+    )
+    notify_per_minute: int = Field(
+        default=6, ge=1, le=600, description="Most messages a minute to each channel; what is over goes together."
     )
     alertmanager_url: str | None = Field(
         default=None,
@@ -44,6 +73,17 @@ class AutomationSettings(ServiceSettings):
     agents_url: str | None = Field(
         default=None, description="Base URL of agents. Default: its own port on this machine."
     )
+
+    @property
+    def mail_server(self) -> MailServer:
+        """Where e-mail is handed in."""
+        return MailServer(
+            host=self.notify_smtp_host,
+            port=self.notify_smtp_port or _MAIL_PORT + self.port_offset,
+            security=self.notify_smtp_security,
+            user=self.notify_smtp_user or "",
+            password=self.notify_smtp_password,
+        )
 
     @property
     def auth_base_url(self) -> str:

@@ -131,3 +131,19 @@ INCIDENT_CAUSES = Table(
     Column("incident_id", String(64), nullable=False, index=True),
     Column("run_id", String(300), nullable=False),
 )
+
+# What a person is to be told, once for each channel. A row stays, so that an event told again is not told twice.
+NOTIFICATIONS = Table(
+    "notifications",
+    METADATA,
+    Column("message_id", String(64), primary_key=True),
+    Column("channel", String(32), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("queued_at_us", BigInteger, nullable=False),
+    Column("due_at_us", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger),
+    Index("notifications_by_status", "channel", "status", "queued_at_us"),
+)

@@ -7,7 +7,7 @@ from services.contracts.alerting import AlertStatus
 from services.kit.database import Database
 from telemetry.catalogue import ALERTS_FIRING
 from tests.automation.conftest import MIGRATIONS, Desk
-from tests.automation.notifications import alert, notification
+from tests.automation.webhooks import alert, notification
 
 
 def test_take_when_an_alert_fires_then_the_state_and_the_fact_are_there(desk: Desk) -> None:
