@@ -57,6 +57,7 @@ class Account(BaseModel):
         acting: What is done about the last bar: the symbols, and whether a close that works goes on.
         day, opened: How many orders were sent on a day that open something.
         baseline: For parity; None while something is open from before.
+        splits: The names of those that are in `shares`, or were before its time.
     """
 
     flows: Decimal = _ZERO
@@ -66,6 +67,7 @@ class Account(BaseModel):
     day: date | None = None
     opened: int = 0
     baseline: Baseline | None = None
+    splits: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -154,6 +156,13 @@ class Ledger:
     def sent(self, intent_id: IntentId) -> bool:
         """Whether an intent has become an order."""
         return bool(self._families.get(intent_id)) or intent_id not in self.account.open
+
+    def split(self, symbol: Symbol, ratio: Decimal) -> None:
+        """Make `ratio` new shares of each old one that is held. What they cost stays."""
+        held = self.held(symbol)
+        if held:
+            shares = self.account.shares.get(symbol, _ZERO) + held * (ratio - 1)
+            self.account.shares = {**self.account.shares, symbol: shares}
 
     def forget(self, intent_id: IntentId) -> None:
         """An intent came to nothing: no order was made."""

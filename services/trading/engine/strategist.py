@@ -18,6 +18,7 @@ from services.contracts.market import Bar, OrderType, Symbol
 from services.contracts.strategies import (
     StopCause,
     StrategyBudgetExhausted,
+    StrategyPaused,
     StrategyStarted,
     StrategyState,
     StrategyStopped,
@@ -34,6 +35,7 @@ from services.trading.engine.deciding import last_decisions
 from services.trading.engine.parts import EngineParts
 from services.trading.engine.planning import Plan, Planner, Refused
 from services.trading.engine.schedule import scheduled
+from services.trading.engine.splits import booked
 from services.trading.engine.store import Kept, Outcome, Signal
 from services.trading.engine.window import Window
 from services.trading.orders.order import Order
@@ -41,6 +43,7 @@ from services.trading.orders.order import Order
 _AGAIN_SECONDS: Final = 1.0
 _MOST_LOOKS: Final = 3
 _WORDS: Final = 400
+_ITSELF: Final = "sightline"
 _NEWER: Final = "a newer decision took its place"
 
 _log = logging.getLogger("services.trading.engine")
@@ -120,6 +123,7 @@ class Strategist:
                 self._hands.drop(signal, _NEWER)
             kept.decided, kept.account.acting = self._window.newest, {}
             kept.account.baseline = None
+            self._insist(self._know_splits)
             self._base(kept.decided)
         self._insist(
             lambda: self._keep(
@@ -136,6 +140,13 @@ class Strategist:
             self._insist(self._hands.perform)
         self.look = self._looked()
 
+    def _know_splits(self) -> None:
+        with self._parts.database.reading() as connection:
+            found = booked(connection, self.config.symbols, self._kept.account.splits)
+        for split in found if self._kept.account.splits or self._ledger.holdings else ():
+            self._ledger.split(split.symbol, split.ratio)
+        self._kept.account.splits = (*self._kept.account.splits, *(split.name for split in found))
+
     def change(self, state: StrategyState, detail: str, fact: Event) -> None:
         """Pause or resume, latched."""
         for signal in list(self._hands.planned):
@@ -148,6 +159,7 @@ class Strategist:
     def at(self, moment: datetime, bars: Mapping[Symbol, Bar]) -> None:
         """Bars of a moment have come, each newer than all before."""
         self._window.add(moment, bars)
+        self._insist(self._follow_splits)
         self._insist(lambda: self._settle(bars))
         self._end_entries(self._calendar.ended(moment))
         plan = self._plan(moment) if self._kept.state is StrategyState.RUNNING else Plan()
@@ -159,6 +171,22 @@ class Strategist:
         self._insist(self._hands.perform)
         self._base(moment)
         self.look = self._looked()
+
+    def _follow_splits(self) -> None:
+        """After a split the bars of before do not compare any more: the strategy waits until it is begun anew."""
+        account = self._kept.account
+        with self._parts.database.reading() as connection:
+            found = booked(connection, self.config.symbols, account.splits)
+        if not found:
+            return
+        self._hands.refresh()
+        for split in found:
+            self._ledger.split(split.symbol, split.ratio)
+        account.splits = (*account.splits, *(split.name for split in found))
+        told = ", ".join(f"{split.ratio.normalize():f} shares of {split.symbol} for one" for split in found)
+        reason = f"there are {told} since a split: restart it, so that its bars of before compare"
+        fact = StrategyPaused(subject=self.config.name, actor=_ITSELF, reason=reason)
+        self.change(StrategyState.PAUSED, reason, fact)
 
     def _settle(self, bars: Mapping[Symbol, Bar]) -> None:
         """See to it that what these bars have filled is in the books: the stream may be behind the bars."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -23,6 +24,7 @@ from services.contracts.strategies import (
 from services.kit.database import Database
 from services.trading.brokers.port import Rejected
 from services.trading.engine.config import Budget
+from services.trading.portfolio import store as portfolio
 from services.trading.strategies.parameters import Params
 from services.trading.strategies.protocol import Decisions
 from services.trading.strategies.trend import SmaCross
@@ -272,3 +274,29 @@ def test_a_strategy_that_raises_is_stopped_with_its_error_told(database: Databas
     [told] = world.house.said(StrategyStopped)
     assert words in told.detail
     assert (world.look.state, words in world.look.detail) == (StrategyState.STOPPED, True)
+
+
+def test_after_a_split_it_holds_the_new_shares_and_waits_to_be_begun_anew(database: Database) -> None:
+    world = risen(fallen(World(database, trend())))
+    before = world.look.held[A]
+    with world.house.facts.transaction() as tx:
+        portfolio.split(tx.connection, (world.broker.name, A), date(2013, 1, 11), Decimal(2))
+    world.day(bar(A, 9, 30))
+    world.day(bar(A, 10, 20))
+
+    assert world.look.held == {A: 2 * before}
+    assert world.look.state is StrategyState.PAUSED
+    [told] = world.house.said(StrategyPaused)
+    assert "2 shares of AAA for one since a split: restart it" in told.reason
+    assert len(world.sent) == 1
+    world.begin(fresh=True)
+    assert world.look.held == {A: 2 * before}
+
+
+def test_a_split_from_before_its_time_is_not_its_own(database: Database) -> None:
+    world = World(database, trend())
+    with world.house.facts.transaction() as tx:
+        portfolio.split(tx.connection, (world.broker.name, A), date(2013, 1, 1), Decimal(2))
+    world.begin(fresh=True)
+
+    assert risen(fallen(world)).look.state is StrategyState.RUNNING
