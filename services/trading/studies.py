@@ -43,7 +43,11 @@ def ledger_at(url: str | None, directory: Path) -> Callable[[], Database | None]
         if url is None and not path.exists():
             return None
         database = Database(url or f"sqlite:///{path}", service="tuning", versions=(VERSIONS,))
-        database.migrate()
+        try:
+            database.migrate()
+        except BaseException:
+            database.close()
+            raise
         return database
 
     return open_ledger

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 
 from services.contracts.strategies import StudyFinished, StudyVerdict
 from services.kit.database import Database
+from services.kit.database_errors import DatabaseError
 from services.trading.strategy_gauges import declare_tuned
 from services.trading.studies import METADATA, StudyFollower, ledger_at
 from services.trading.tuning.home import FileHome
@@ -178,3 +179,21 @@ def test_the_migrated_table_is_as_the_code_has_it(house: _House) -> None:
         options = {"include_object": lambda _made, name, kind, *_: kind != "table" or name == "told_studies"}
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), METADATA)
     assert differences == []
+
+
+def test_a_ledger_that_cannot_be_read_is_said_in_words_and_followed_once_it_can(house: _House) -> None:
+    house.directory.mkdir()
+    ledger = house.directory / "ledger.db"
+    ledger.write_bytes(b"no database" * 100)
+    with pytest.raises(DatabaseError):
+        house.follower.look()
+
+    ledger.unlink()
+    home = FileHome(house.directory, house.clock)
+    home.ledger.begin("one", strategy="sma-cross", version=1, data="AAPL 1day split", description="{}")
+    house.follower.look()
+    _try(house, home, 0, 1)
+    house.follower.look()
+
+    assert house.shown("trials_total") == 2
+    home.close()
