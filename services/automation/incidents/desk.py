@@ -89,7 +89,14 @@ class IncidentDesk:
     def diagnosed(
         self, incident_id: str, causes: Sequence[str], confidence: float, knowledge_ids: Sequence[str]
     ) -> None:
-        """Note the probable causes, the best first."""
+        """Note the probable causes, the best first; noted again it changes nothing."""
+        with self._facts.transaction() as tx:
+            view = _view(tx, incident_id)
+        if view.status is IncidentStatus.DIAGNOSING and (view.causes, view.knowledge_ids) == (
+            tuple(causes),
+            tuple(knowledge_ids),
+        ):
+            return
         found = f"probably {causes[0]} ({confidence:.0%})" if causes else "no finding"
         self._change(
             incident_id,
@@ -103,10 +110,13 @@ class IncidentDesk:
         )
 
     def acted(self, incident_id: str, action: str, outcome: str, detail: str) -> None:
-        """Note what was done about it, or was not."""
-        now = self._clock.now()
+        """Note what was done about it, or was not; noted again it changes nothing."""
+        now, note = self._clock.now(), f"{action}: {outcome}"
         with self._facts.transaction() as tx:
-            actions = [*_view(tx, incident_id).actions, f"{action}: {outcome}"]
+            actions = list(_view(tx, incident_id).actions)
+        if note in actions:
+            return
+        actions.append(note)
         self._change(
             incident_id,
             IncidentStatus.ACTING,

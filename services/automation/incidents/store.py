@@ -57,9 +57,13 @@ def change(
 
 
 def add_line(connection: Connection, incident_id: str, status: IncidentStatus, detail: str, now: datetime) -> None:
-    """Add a line to the history."""
-    count = select(func.count()).where(INCIDENT_CHANGES.c.incident_id == incident_id)
-    number = connection.execute(count).scalar_one()
+    """Add a line to the history, unless the last one says the same: a step that a crash cut short is taken again."""
+    mine = INCIDENT_CHANGES.c.incident_id == incident_id
+    last = select(INCIDENT_CHANGES).where(mine).order_by(INCIDENT_CHANGES.c.number.desc()).limit(1)
+    before = connection.execute(last).mappings().one_or_none()
+    if before is not None and (before["status"], before["detail"]) == (status.value, detail):
+        return
+    number = 0 if before is None else before["number"] + 1
     connection.execute(
         insert(INCIDENT_CHANGES).values(
             incident_id=incident_id, number=number, at_us=microseconds(now), status=status.value, detail=detail
