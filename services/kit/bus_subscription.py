@@ -93,17 +93,17 @@ class NatsSubscription:
         except BusUnavailableError:
             # The connection says so in the log, once; the next one brings the messages again.
             return
-        except NatsError as error:
+        except (OSError, NatsError) as error:  # the library raises Python's own TimeoutError, an OSError, as well
             _log.warning("consumer %s binds anew after %s: %s", self._consumer.name, type(error).__name__, error)
             await self._pause(_TROUBLE_SECONDS)
 
     async def _pull_once(self, pull: JetStreamContext.PullSubscription) -> None:
-        free = self._slots - len(self._handling)
-        if free == 0:
+        if len(self._handling) >= self._slots:
             await asyncio.wait(self._handling, return_when=asyncio.FIRST_COMPLETED)
             return
         try:
-            messages = await self._connection.run(lambda _: pull.fetch(free, timeout=_FETCH_SECONDS))
+            # One at a time: a pull of several keeps the first one back until all are there or its time is over.
+            messages = await self._connection.run(lambda _: pull.fetch(1, timeout=_FETCH_SECONDS))
         except NatsTimeoutError:
             return
         for message in messages:

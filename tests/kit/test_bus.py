@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from opentelemetry.trace import SpanKind
 from sqlalchemy import select, text
@@ -388,6 +390,46 @@ def test_consume_when_handler_takes_longer_than_the_ack_wait_then_delivered_once
 
     line.run(scenario)
     assert line.telemetry.value("sightline_events_consumed_total", consumer="books", outcome="duplicate") == 0
+
+
+@nats
+def test_consume_when_not_ordered_and_events_come_one_by_one_then_none_waits_for_a_pull_to_end(line: _Line) -> None:
+    waits: list[float] = []
+
+    async def scenario(bus: NatsBus) -> None:
+        await bus.subscribe(line.consumer(ordered=False))
+        for number in range(7):
+            await asyncio.sleep(0.29)  # so that pulls of a second are met at different ages, their ends among them
+            began = time.monotonic()
+            await bus.publish(_envelope(number))
+            await _until(lambda: len(line.seen) == number + 1)  # noqa: B023 -- awaited within the turn
+            waits.append(time.monotonic() - began)
+
+    line.run(scenario)
+    assert sorted(waits)[3] < 0.1
+
+
+@nats
+def test_consume_when_the_library_raises_a_timeout_of_pythons_own_then_the_consumer_goes_on(
+    line: _Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, ended = JetStreamContext.PullSubscription.fetch, [1]
+
+    async def end_once(pull: JetStreamContext.PullSubscription, *args: Any, **options: Any) -> list[Msg]:  # noqa: ANN401 -- passed on
+        if ended:
+            ended.pop()
+            raise TimeoutError  # as `_fetch_n` of nats-py 2.16 does when its deadline has passed
+        return await fetch(pull, *args, **options)
+
+    monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", end_once)
+
+    async def scenario(bus: NatsBus) -> None:
+        await bus.subscribe(line.consumer(ordered=False))
+        await bus.publish(_envelope(1))
+        await _until(lambda: line.seen == [1])
+
+    line.run(scenario)
+    assert ended == []
 
 
 @nats
