@@ -56,7 +56,6 @@ class Exchange:
         self._ledger = Ledger(books, new_id, time.stamp)
         self._closes_at: datetime | None = None
         self._was_open = False
-        self._traded: dict[Symbol, datetime] = {}
 
     # --- the market
 
@@ -68,8 +67,7 @@ class Exchange:
             bar = self.books.prices.newest(symbol)
             if bar is not None:
                 self._matcher.on_bar(bar)
-                self.time.replayed(end_of(bar))
-                self._traded[symbol] = self.time.stamp(end_of(bar))
+                self.time.traded(bar)
         for instrument in self.instruments.values():
             if instrument.halted:
                 self._matcher.halt(instrument.symbol, self.time.market())
@@ -123,21 +121,14 @@ class Exchange:
         if follows and trades_in(self.hours, bar):
             self._release(bar.start)
             self._ledger.apply(self._matcher.on_bar(bar))
-        self.time.replayed(end_of(bar))
-        self._traded[bar.symbol] = self.time.stamp(end_of(bar))
+        self.time.traded(bar)
         return True
 
     def recall(self, bars: Sequence[Bar]) -> None:
         """Know bars of one symbol that were made before all that came. Nothing trades in them."""
         if bars and self.books.prices.recall(bars):
-            newest = bars[-1]
-            self._matcher.on_bar(newest)
-            self.time.replayed(end_of(newest))
-            self._traded[newest.symbol] = self.time.stamp(end_of(newest))
-
-    def traded_at(self, symbol: Symbol) -> datetime:
-        """When the last price of a symbol that has one was made."""
-        return self._traded[symbol]
+            self._matcher.on_bar(bars[-1])
+            self.time.traded(bars[-1])
 
     def advance(self) -> None:
         """Do what the passing of time brings: day orders expire at the close, waiting orders go in at the open."""

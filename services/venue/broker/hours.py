@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from services.contracts.market import Bar
+from services.contracts.market import Bar, Symbol
 from services.kit.clock import Clock
 from services.kit.market_calendar import MarketCalendar, OutsideCalendarError
 from services.venue.broker.prices import end_of
@@ -117,6 +117,7 @@ class VenueTime:
         self._source = source
         self._clock = clock
         self._replayed: datetime | None = None
+        self._traded: dict[Symbol, datetime] = {}
         self.offset = timedelta()
 
     def now(self) -> datetime:
@@ -136,6 +137,15 @@ class VenueTime:
     def told(self) -> datetime:
         """What `/v2/clock` says: the same, unless its offset was set."""
         return self.now() + self.offset
+
+    def traded(self, bar: Bar) -> None:
+        """A bar has come and is over."""
+        self.replayed(end_of(bar))
+        self._traded[bar.symbol] = self.stamp(end_of(bar))
+
+    def traded_at(self, symbol: Symbol) -> datetime:
+        """When the last price of a symbol that has one was made."""
+        return self._traded[symbol]
 
     def replayed(self, moment: datetime) -> None:
         """A bar ended then; time never goes back."""

@@ -61,7 +61,7 @@ class MarketData:
             single = ask.path.get("symbol")
             symbols = _symbols(single or ask.query.get("symbols", ""))
             newest = {symbol: self.exchange.books.prices.newest(symbol) for symbol in symbols}
-            traded_at = self.exchange.traded_at
+            traded_at = self.exchange.time.traded_at
             found = {symbol: make(bar, traded_at(symbol)) for symbol, bar in newest.items() if bar is not None}
             if single is None:
                 return Reply({what: found})
