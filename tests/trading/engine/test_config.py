@@ -4,12 +4,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from services.contracts.orders import VenueName
 from services.trading.marketdata.port import Timeframe
 from services.trading.settings import TradingFile, TradingFileError, TradingSettings
 from services.trading.strategies.registry import STRATEGIES
 from services.trading.strategy_wiring import recorded
+from services.venue.broker.hours import TimeSource
+from services.venue.settings import VenueSettings
 
 HEAD = """\
 venues: [{name: alpha, base_url: "http://127.0.0.1:8740/paper/alpha"}, {name: beta}]
@@ -136,3 +139,15 @@ def test_the_example_is_a_trading_file() -> None:
     trading = TradingSettings(trading_file=example).trading()
 
     assert {each.kind for each in trading.strategies} == set(STRATEGIES)
+
+
+def test_the_example_for_containers_names_services_and_settings_that_there_are() -> None:
+    root = Path(__file__).parents[3]
+    added = yaml.safe_load((root / "examples" / "paper-compose.yml").read_text())["services"]
+    there = yaml.safe_load((root / "docker-compose.yml").read_text())["services"]
+    assert added.keys() <= there.keys()
+    for name, kind in (("venue", VenueSettings), ("trading", TradingSettings)):
+        fields = {f"SIGHTLINE_{field.upper()}" for field in kind.model_fields}
+        assert added[name]["environment"].keys() <= fields
+    values = {name.removeprefix("SIGHTLINE_").lower(): value for name, value in added["venue"]["environment"].items()}
+    assert VenueSettings.model_validate(values).paper_time is TimeSource.PRESENT
