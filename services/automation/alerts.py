@@ -121,9 +121,15 @@ class AlertDesk:
 
     def fires(self, name: str) -> bool:
         """Whether an alert of this rule fires now."""
+        return any(alert.name == name for alert in self._firing())
+
+    def lasts(self, fingerprint: str) -> bool:
+        """Whether the alert with this fingerprint fires now."""
+        return any(alert.fingerprint == fingerprint for alert in self._firing())
+
+    def _firing(self) -> list[Alert]:
         with self._database.reading() as connection:
-            firing = store.listing(connection, status=AlertStatus.FIRING, limit=_MANY)
-        return any(alert.name == name for alert in firing)
+            return store.listing(connection, status=AlertStatus.FIRING, limit=_MANY)
 
     def _hear(self, tx: Transaction, now: datetime) -> None:
         known = store.heartbeat(tx.connection)

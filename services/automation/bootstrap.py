@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from services.automation.actions.outside import Outside, outside
+from services.automation.actions.peers import Peers
 from services.automation.alerts import AlertDesk
 from services.automation.api import LOCAL_SLACK_PATH, WEBHOOK_TOKEN, alert_router, local_slack_router
 from services.automation.approvals.policy import POLICY
@@ -15,12 +15,8 @@ from services.automation.pipelines.assembling import pipeline_side
 from services.automation.pipelines.bridge import Bridge
 from services.automation.reconcile import AlertmanagerSource, AlertSource
 from services.automation.routines.handling import House
-from services.automation.routines.table import routines
+from services.automation.routines.table import every
 from services.automation.settings import AutomationSettings
-from services.clients.agents import AgentsClient
-from services.clients.auth import AuthClient
-from services.clients.content import ContentClient
-from services.clients.trading import TradingClient
 from services.contracts.incidents import IncidentStatus
 from services.kit.app import ServiceApp
 from services.kit.chassis import Background, Chassis
@@ -46,10 +42,10 @@ def build(settings: AutomationSettings, *, clock: Clock | None = None) -> Servic
     )
     desk.open()
     bridge, incidents = Bridge(), IncidentDesk(chassis.facts, chassis.clock)
-    auth = AuthClient(chassis.client("auth", settings.auth_base_url))
-    house = House(_outside(chassis, bridge, auth), incidents, chassis.clock, desk.fires)
+    peers = Peers.of(chassis)
+    house = House(peers.outside(bridge), incidents, chassis.clock, desk.fires, desk.lasts)
     _show_incidents(incidents, chassis.telemetry.metrics)
-    pipelines = pipeline_side(chassis, routines(house), auth.step_up)
+    pipelines = pipeline_side(chassis, every(house, peers.office(bridge, settings)), peers.auth.step_up)
     notifications = notification_side(chassis)
     return chassis.create_app(
         "Sightline automation",
@@ -58,17 +54,6 @@ def build(settings: AutomationSettings, *, clock: Clock | None = None) -> Servic
         fixed_tokens={WEBHOOK_TOKEN: settings.alertmanager_token},
         open_paths=frozenset({LOCAL_SLACK_PATH}),
         background=[bridge.standing, *_background(desk, settings), *notifications.background, *pipelines.background],
-    )
-
-
-def _outside(chassis: Chassis[AutomationSettings], bridge: Bridge, auth: AuthClient) -> Outside:
-    settings = chassis.settings
-    return outside(
-        bridge,
-        auth,
-        TradingClient(chassis.client("trading", settings.trading_base_url)),
-        AgentsClient(chassis.client("agents", settings.agents_base_url)),
-        ContentClient(chassis.client("content", settings.content_base_url)),
     )
 
 

@@ -43,6 +43,7 @@ POLICY: Final = MappingProxyType(
         "pause_strategy": Rule(_ALONE, "Decides nothing new; its positions keep their stops."),
         "restart_strategy": Rule(_ALONE, "Decides the same again from the same bars; no signal is doubled."),
         "reconcile": Rule(_ALONE, "Asks and compares; orders nothing."),
+        "redrive": Rule(_ALONE, "Handles an event again; what was handled before has no effect a second time."),
         "rerun_report": Rule(_ALONE, "Writes a text again."),
         "resume": Rule(_ASK, "Trading was stopped for a reason; a person says that it is gone."),
         "restore_lying_venue": Rule(_ASK, "Its word was wrong before: a person says that it can be trusted again."),

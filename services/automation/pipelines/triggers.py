@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from services.automation.pipelines import store
 from services.automation.pipelines.engine import Engine, Started
@@ -18,6 +19,9 @@ from services.kit.database import Database
 from services.kit.facts import Transaction
 from telemetry.catalogue import PIPELINE_SCHEDULE_LAG
 from telemetry.emit.metrics import Metrics
+
+ANY_ALERT: Final = "*"
+"""Among a pipeline's alerts: every one that it wants."""
 
 _log = logging.getLogger("services.automation.pipelines")
 
@@ -38,7 +42,7 @@ def cause_of(pipeline: Pipeline, envelope: Envelope) -> Cause | None:
     """What the event is to the pipeline: the cause of a run, or None."""
     if envelope.event_type == AlertFired.event_type and pipeline.alerts:
         cause = _by_alert(envelope)
-        if cause.name not in pipeline.alerts:
+        if not {cause.name, ANY_ALERT} & set(pipeline.alerts):
             return None
     elif envelope.event_type in pipeline.events:
         cause = Cause(

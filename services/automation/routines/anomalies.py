@@ -18,7 +18,7 @@ def anomaly_triage(house: House) -> Pipeline:
         venues = context.step("venues", lambda: [str(each.venue) for each in house.outside.trading.state().venues])
 
         def plan(found: Found) -> list[Action]:
-            return _mildest(house, found, context.cause, venues)
+            return mildest(house, found, context.cause, venues)
 
         handle(
             context,
@@ -45,7 +45,8 @@ def anomaly_triage(house: House) -> Pipeline:
     )
 
 
-def _mildest(house: House, found: Found, cause: Cause, venues: list[str]) -> list[Action]:
+def mildest(house: House, found: Found, cause: Cause, venues: list[str]) -> list[Action]:
+    """The first thing that the best hypothesis allows, the policy leaves to the platform, and can be done here."""
     target = cause.target or ""
     known = {}
     if target in venues:

@@ -30,13 +30,15 @@ class House:
     """What routines work with.
 
     Attributes:
-        firing: Whether an alert rule of this name fires now, about this target ("" for any).
+        firing: Whether an alert of a rule of this name fires now.
+        lasts: Whether the alert with this fingerprint fires now.
     """
 
     outside: Outside
     incidents: IncidentDesk
     clock: Clock
     firing: Callable[[str], bool]
+    lasts: Callable[[str], bool] = lambda _fingerprint: False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class World:
     anomalies: set[str] = field(default_factory=set)
     diagnosis: Diagnosis | None = None
     firing: set[str] = field(default_factory=set)
+    trading: TradingState = TradingState.ACTIVE
+    halting: bool = False
     done: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -108,17 +110,22 @@ class World:
             for name, reasons in self.reasons.items()
         )
         return TradingView(
-            state=TradingState.ACTIVE,
+            state=self.trading,
             reason="",
             actor="operator",
             changed_at=self.clock.now(),
             owner=True,
-            halt_under_way=False,
+            halt_under_way=self.halting,
             venues=venues,
         )
 
     def unended(self) -> list[OrderView]:
         return self.unknown
+
+    def resume(self, reason: str) -> None:
+        assert reason
+        self.trading = TradingState.ACTIVE
+        self._do("resume")
 
     def restart_strategy(self, name: StrategyName, reason: str) -> None:
         assert reason
