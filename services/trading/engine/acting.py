@@ -230,7 +230,8 @@ class Hands:
         return OrderIntent(
             intent_id=signal.intent_id,
             strategy=signal.strategy,
-            signal_at=signal.decided_at,
+            # How old a signal may be is the engine's to say: the gate's limit is for those who tell nobody.
+            signal_at=self._parts.clock.now(),
             leg=signal.leg,
             ticket=signal.ticket,
             expires_at=self._parts.clock.now() + self._left(signal) if signal.wish.opens else None,

@@ -10,6 +10,7 @@ from typing import Final
 from services.contracts.market import Bar, Symbol
 from services.contracts.strategies import StopCause, StrategyState, StrategyStopped
 from services.kit.errors import SightlineError
+from services.trading.desk.errors import NotOwnerError
 from services.trading.engine import store
 from services.trading.engine.config import StrategyConfig
 from services.trading.engine.feed import Feed, moments_of
@@ -71,17 +72,20 @@ class Crew:
         """
         self._forget_others()
         kept = {config.name: self._load(config) for config in self._configs}
+        pasts = {}
         for timeframe in dict.fromkeys(config.timeframe for config in self._configs):
             configs = [config for config in self._configs if config.timeframe is timeframe]
             workers = [self._worker(config, kept[config.name]) for config in configs]
             symbols = sorted({symbol for config in configs for symbol in config.symbols})
             team = _Team(self._make_feed(timeframe, symbols, partial(_give, workers)), workers)
-            past = team.feed.begin(_wanted(configs), _since(configs, kept))
+            pasts[timeframe] = team.feed.begin(_wanted(configs), _since(configs, kept))
             self._teams[timeframe] = team
-            self.workers.update({worker.config.name: worker for worker in workers})
-            for worker in workers:
+        # None begins before the past of all is there.
+        for timeframe, team in self._teams.items():
+            for worker in team.workers:
+                self.workers[worker.config.name] = worker
                 if kept[worker.config.name].state is not StrategyState.STOPPED:
-                    worker.start(moments_of(past, worker.config.symbols, timeframe))
+                    worker.start(moments_of(pasts[timeframe], worker.config.symbols, timeframe))
         self.feeds = tuple(team.feed for team in self._teams.values())
 
     def take(self, timeframe: Timeframe, bar: Bar) -> None:
@@ -89,7 +93,14 @@ class Crew:
         self._teams[timeframe].feed.take(bar)
 
     def tick(self) -> None:
-        """Look for overdue bars."""
+        """Look for overdue bars.
+
+        Raises:
+            NotOwnerError: A strategy has ended because another process took over, be it for a moment.
+        """
+        for worker in self.workers.values():
+            if not worker.alive and worker.look.state is not StrategyState.STOPPED:
+                raise NotOwnerError
         for feed in self.feeds:
             feed.tick()
 

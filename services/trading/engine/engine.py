@@ -32,7 +32,7 @@ from services.trading.marketdata.port import BarStream, Timeframe
 _TURN_SECONDS: Final = 0.2
 _AGAIN_SECONDS: Final = 1.0
 _ASK_SECONDS: Final = 20.0
-_MOST_ITEMS: Final = 1000  # then it is looked whether this process still leads
+_MOST_ITEMS: Final = 100  # then it is looked whether this process still leads
 
 _Item = tuple[Timeframe, Bar] | Callable[[], None]
 

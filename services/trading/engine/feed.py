@@ -191,10 +191,12 @@ class Feed:
         """How the symbols' bars stand; from any thread."""
         now = self._time.now()
         closed = not self._replayed and not self._calendar.open_at(now)
+        # Whoever looks counts ages by the clock, whatever time the bars are of.
+        behind = self._clock.now() - now
         return [
             FeedLook(
                 symbol,
-                None if line.newest is None or closed else self._calendar.ended(line.newest),
+                None if line.newest is None or closed else self._calendar.ended(line.newest) + behind,
                 line.stale_since is not None,
             )
             for symbol, line in self._lines.items()

@@ -4,6 +4,8 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
 from typing import Final
 
@@ -86,15 +88,24 @@ class Worker:
         return self._thread.is_alive()
 
     def ask(self, work: Callable[[], object], seconds: float) -> bool:
-        """Have `work` done between two decisions, and wait for it; False when it was not done in time."""
-        done = threading.Event()
+        """Have `work` done between two decisions, and wait for it; False when it was not done in time.
+
+        What it raises is raised here.
+        """
+        done: Future[object] = Future()
 
         def wrapped() -> None:
-            work()
-            done.set()
+            try:
+                done.set_result(work())
+            except Exception as error:  # noqa: BLE001 -- raised again where it was asked for
+                done.set_exception(error)
 
         self._inbox.put(wrapped)
-        return done.wait(seconds)
+        try:
+            done.result(seconds)
+        except FutureTimeoutError:
+            return False
+        return True
 
     def change(self, state: StrategyState, detail: str, fact: Event) -> None:
         """Pause or resume, latched; within `ask`."""

@@ -18,12 +18,15 @@ from services.contracts.strategies import (
     StrategyStopped,
 )
 from services.kit.database import Database
+from services.kit.database_errors import DatabaseError
 from services.trading.desk.errors import NotOwnerError
+from services.trading.engine import store
 from services.trading.engine.engine import StrategyIsStoppedError, StrategyNotFoundError
 from services.trading.strategies.parameters import Params
 from services.trading.strategies.protocol import Decisions
 from services.trading.strategies.trend import SmaCross
 from tests.fakes.broker import MORNING
+from tests.trading.desk.support import failing_once
 from tests.trading.engine.house import EngineHouse
 from tests.trading.engine.support import A, B, trend
 
@@ -66,7 +69,7 @@ def test_bars_of_the_past_warm_a_strategy_up(both: EngineHouse) -> None:
     both.source.known = [day(symbol, number) for number in range(6) for symbol in (A, B)]
     with both.running() as house:
         house.begun()
-        house.wait_for(lambda: states(house)["one"] is StrategyState.RUNNING)
+        house.wait_for(lambda: set(states(house).values()) == {StrategyState.RUNNING})
 
         started = house.house.said(StrategyStarted)
         assert sorted((fact.subject, fact.warm_up_bars) for fact in started) == [("one", 6), ("other", 6)]
@@ -154,6 +157,33 @@ def test_an_unknown_name_is_answered_with_those_that_there_are(both: EngineHouse
         house.begun()
         with pytest.raises(StrategyNotFoundError, match="there are one, other"):
             house.engine.pause("tow", "operator", "a slip")
+
+
+def test_a_strategy_that_ended_because_the_lead_was_lost_for_a_moment_is_begun_again(both: EngineHouse) -> None:
+    with both.running() as house:
+        house.begun()
+        house.wait_for(lambda: len(house.house.said(StrategyStarted)) == 2)
+        crew = house.engine._crew
+        assert crew is not None
+        crew.workers["one"].stop()  # as after a write that the fence refused
+
+        house.wait_for(lambda: len(house.house.said(StrategyStarted)) == 4)
+        house.wait_for(lambda: set(states(house).values()) == {StrategyState.WARMING_UP})
+
+
+def test_what_fails_within_a_strategy_s_thread_is_told_to_who_asked(
+    both: EngineHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with both.running() as house:
+        house.begun()
+        house.wait_for(lambda: len(house.house.said(StrategyStarted)) == 2)
+        with monkeypatch.context() as broken:
+            broken.setattr(store, "keep", failing_once(store.keep))
+            with pytest.raises(DatabaseError):
+                house.engine.pause("one", "operator", "a drill")
+        assert states(house)["other"] is StrategyState.WARMING_UP
+        house.engine.pause("one", "operator", "a drill")
+        assert states(house)["one"] is StrategyState.PAUSED
 
 
 def test_nothing_runs_until_the_past_can_be_read(both: EngineHouse) -> None:
