@@ -156,3 +156,21 @@ def test_watch_when_it_has_just_started_then_it_states_nothing_for_two_minutes(
     assert stated(database) == []
     look_on(watch, clock, 2)
     assert [each.payload["signal"] for each in stated(database)] == ["stream_down"]
+
+
+def test_watch_when_something_comes_again_then_it_began_after_the_last_time_ended(
+    story: Story, watching: Watching, database: Database
+) -> None:
+    first, second = range(150, 158), range(185, 200)
+    story.gauge(
+        "trading",
+        "sightline_trading_stream_connected",
+        lambda step: 0.0 if step in first or step in second else 1.0,
+        venue=VENUE,
+    )
+    clock = at(story, 140)
+    look_on(watching(story.told(), clock), clock, 55)
+    found = [each for each in stated(database) if each.event_type == AnomalyFound.event_type]
+    began = [AnomalyFound.model_validate({**each.payload, "subject": each.subject}).since for each in found]
+    late = [(at - story.moment(step)).total_seconds() for at, step in zip(began, (150, 185), strict=True)]
+    assert all(abs(seconds) <= 2 * STEP for seconds in late)

@@ -48,6 +48,7 @@ class OpenAnomalies:
         self._facts = facts
         self._ids = ids
         self._open: dict[tuple[str, str], _Open] = {}
+        self._ended: dict[tuple[str, str], datetime] = {}
 
     def restore(self, views: Iterable[AnomalyView]) -> None:
         """Those that were not over when the last run ended."""
@@ -56,6 +57,10 @@ class OpenAnomalies:
     def is_open(self, signal: str, series: str) -> bool:
         """Whether an anomaly of that series is not over."""
         return (signal, series) in self._open
+
+    def ended_at(self, signal: str, series: str) -> datetime | None:
+        """When the series' last anomaly ended in this run; what begins anew began after it."""
+        return self._ended.get((signal, series))
 
     def counted(self) -> Counter[tuple[Stage, Severity]]:
         """How many are open, by stage and severity."""
@@ -90,6 +95,7 @@ class OpenAnomalies:
             self._open[key] = each
         else:
             del self._open[key]
+            self._ended[key] = each.view.ended_at
 
     def _add(self, tx: Transaction, finding: Finding, now: datetime) -> AnomalyView:
         view = AnomalyView(

@@ -233,7 +233,9 @@ class Watch:
         latest = each.sample.seconds if each.sample else end.timestamp()
         if each.kind is Detector.BURN_RATE and told is not None:
             return told
-        for track in self._tracks(each.signal, end - LOOK_BACK, end):
+        ended = self._anomalies.ended_at(each.signal.name, each.track.text)
+        start = max(end - LOOK_BACK, ended or end - LOOK_BACK)
+        for track in self._tracks(each.signal, start, end):
             if track.labels == each.track.labels:
                 changed = onset(track.samples)
                 if changed is not None:
