@@ -11,6 +11,7 @@ from telemetry.dashboards.content_knowledge import content_knowledge
 from telemetry.dashboards.dashboard import Dashboard
 from telemetry.dashboards.order_state import order_state
 from telemetry.dashboards.overview import overview
+from telemetry.dashboards.pipelines import pipelines
 from telemetry.dashboards.strategies import strategies
 from telemetry.dashboards.telemetry_health import telemetry_health
 
@@ -26,6 +27,7 @@ def dashboards() -> tuple[Dashboard, ...]:
         content_knowledge(),
         order_state(),
         overview(),
+        pipelines(),
         strategies(),
         telemetry_health(),
     )

@@ -1,4 +1,4 @@
-"""`python -m tests.automation.pipelines.killing DIRECTORY PIPELINE [both]`: kill a run in each step, and take it up again.
+"""`python -m tests.automation.pipelines.killing DIRECTORY PIPELINE [both]`: kill a run in each step; take it up again.
 
 A process without threads that forks: each child opens the real engine, and the first of two kills itself with signal 9
 at a step: right after what the step does, before that is written down, and with `both` also before it. Prints one line
