@@ -113,6 +113,13 @@ class Strategist:
         """Let it see bars of the past."""
         self._window.add(moment, bars)
 
+    def amend(self, bar: Bar) -> None:
+        """A bar came after its moment was decided at: it decides nothing, and later decisions know it."""
+        if self._window.amend(bar):
+            _log.warning(
+                "%s decided without the bar of %s at %s, which came late", self.config.name, bar.symbol, bar.start
+            )
+
     def begin(self, warm_up_bars: int) -> None:
         """Take up what the last process left, or start at the newest bar that was shown."""
         kept, resumed_from = self._kept, self._kept.decided

@@ -62,6 +62,21 @@ class Window:
             self._prices[row, :, self._count] = self._numbers(symbol, bars.get(symbol))
         self._count += 1
 
+    def amend(self, bar: Bar) -> bool:
+        """Take in a bar that came after its moment; False when its moment is not here, or the bar is."""
+        at = nanoseconds_of(bar.start)
+        place = int(np.searchsorted(self._times[: self._count], at))
+        if place == self._count or self._times[place] != at or bar.symbol not in self._symbols:
+            return False
+        row = self._prices[self._symbols.index(bar.symbol)]
+        if not np.isnan(row[0, place]):
+            return False
+        known = self.last.get(bar.symbol)
+        row[:, place] = self._numbers(bar.symbol, bar)
+        if known is not None and not np.isnan(row[0, place + 1 : self._count]).all():
+            self.last[bar.symbol] = known  # a newer one has come
+        return True
+
     def panel(self) -> Panel:
         """The newest moments as columns; a symbol has NaN where it has no bar. A view: use it before the next `add`."""
         held = slice(max(self._count - self._length, 0), self._count)

@@ -133,12 +133,16 @@ class Worker:
             item = self._inbox.get(timeout=_TICK_SECONDS)
             while True:
                 if isinstance(item, Bar):
-                    self._moments.add(item)
+                    self._take_in(item)
                 else:
                     item()
                 item = self._inbox.get_nowait()
         except queue.Empty:
             return
+
+    def _take_in(self, bar: Bar) -> None:
+        if not self._moments.add(bar):
+            self._strategist.amend(bar)
 
     def _begin(self, warm: int) -> None:
         self._strategist.begin(warm)

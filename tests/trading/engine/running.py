@@ -45,7 +45,7 @@ from tests.trading.desk.support import VERSIONS
 from tests.venue.broker.serving import ServedVenue
 
 SECONDS: Final = 30.0
-REPLAY: Final = BarsConfig(time="replay", sessions="XNYS", stale_after_seconds=3600, grace_seconds=0.2)
+REPLAY: Final = BarsConfig(time="replay", sessions="XNYS", stale_after_seconds=3600, grace_seconds=30.0)
 _PATIENCE: Final = CallPatience(connect_seconds=1.0, read_seconds=5.0, total_seconds=10.0)
 _RULES: Final = DeskRules(reconcile_every=30.0, reconcile_slack=60.0, mute_after=5.0)
 LIMITS: Final = Limits(
