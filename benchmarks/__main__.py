@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks import backtest, bus, desk, knowledge, logs, orders, requests, store, venue, verdict
+from benchmarks import backtest, bus, desk, knowledge, logs, orders, pipelines, requests, store, venue, verdict
 
 BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "backtest": backtest.run,
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[bool], str]] = {
     "desk": desk.run,
     "orders": orders.run,
     "knowledge": knowledge.run,
+    "pipelines": pipelines.run,
 }
 
 
