@@ -183,3 +183,31 @@ def test_diagnosis_when_the_fault_is_older_than_the_window_then_it_is_not_blamed
     faults.venue_slow(story)
     story.onset = 210
     assert causes(diagnosed(analyst(story.told()), story.request())) == []
+
+
+def test_diagnosis_when_many_checks_of_a_preflight_fail_at_once_then_none_of_them_is_blamed(
+    story: Story, analyst: Making
+) -> None:
+    checks = "audit_chain, clock_offset, credential_valid, account_status, venue_reachable, secret_exposure"
+    for step in story.steps(4):
+        text = f"beta may not be traded, these checks failed: {checks}"
+        story.fact("auth", step, "auth.preflight_failed", text, subject="beta", failed_checks=checks)
+    assert causes(diagnosed(analyst(story.told()), story.request())) == []
+
+
+@pytest.mark.parametrize(
+    ("checks", "signal"),
+    [
+        ("clock_offset", "preflight_clock"),
+        ("credential_valid, account_status", "preflight_credential"),
+        ("venue_reachable, credential_valid", "preflight_venue"),
+        ("store_integrity", "preflight_store"),
+    ],
+)
+def test_diagnosis_when_a_preflight_fails_for_one_thing_then_that_is_evidence(
+    story: Story, analyst: Making, checks: str, signal: str
+) -> None:
+    text = f"alpha may not be traded, these checks failed: {checks}"
+    story.fact("auth", story.onset, "auth.preflight_failed", text, subject="alpha", failed_checks=checks)
+    told = diagnosed(analyst(story.told()), story.request())
+    assert [each.signal for each in told.evidence if each.kind is EvidenceKind.PREFLIGHT] == [signal]
