@@ -159,6 +159,21 @@ def _incidents() -> tuple[Panel, ...]:
             empty="no incident ended in this time",
         ),
         TimeSeries(
+            title="Messages to people",
+            description="Messages that channels took or did not take within the hour, and those that wait.",
+            unit=Unit.COUNT,
+            targets=(
+                Target(
+                    query=increase(catalogue.NOTIFICATIONS, ("channel", "outcome"), window="1h") + " > 0",
+                    legend="{{channel}} {{outcome}}",
+                ),
+                Target(
+                    query=current(catalogue.NOTIFICATIONS_WAITING, ("channel",), how="sum"), legend="{{channel}} waits"
+                ),
+            ),
+            empty="nobody was told anything",
+        ),
+        TimeSeries(
             title="Actions",
             description="What the platform did about incidents within the hour, or did not, by outcome.",
             unit=Unit.COUNT,

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.contracts.alerting import AlertingFellSilent, AlertingHeardAgain
+from services.contracts.documents import DocumentKind, DocumentWritten
 from services.contracts.events import Envelope
 from services.contracts.incidents import IncidentEscalated, IncidentResolved
 from services.contracts.pipelines import ApprovalExpired, ApprovalRequested
@@ -92,6 +93,20 @@ def _resolved(envelope: Envelope) -> Message:
     return Message(f"[RESOLVED] {incident.title}", _lines(lines))
 
 
+def _written(envelope: Envelope) -> Message:
+    document = opened(envelope, DocumentWritten)
+    lines = [
+        f"From {_moment(document.period_start)} to {_moment(document.period_end)}",
+        "It is a draft: what the platform cannot know is left blank for you." if _judged(document) else "",
+        f"Read: sightline documents show {document.document_id}",
+    ]
+    return Message(f"[{_plain(document.kind.value).upper()}] {document.title}", _lines(lines))
+
+
+def _judged(document: DocumentWritten) -> bool:
+    return document.kind is DocumentKind.POSTMORTEM
+
+
 def _fell_silent(envelope: Envelope) -> Message:
     silence = opened(envelope, AlertingFellSilent)
     lines = [
@@ -134,6 +149,7 @@ _WORDS: Final[Mapping[str, Callable[[Envelope], Message]]] = MappingProxyType(
         ApprovalExpired.event_type: _approval_expired,
         IncidentEscalated.event_type: _escalated,
         IncidentResolved.event_type: _resolved,
+        DocumentWritten.event_type: _written,
         AlertingFellSilent.event_type: _fell_silent,
         AlertingHeardAgain.event_type: _heard_again,
         KillSwitchPulled.event_type: _kill_pulled,

@@ -5,6 +5,7 @@ import pytest
 
 from services.automation.notifications.words import EVENT_TYPES, message_of
 from services.contracts.alerting import AlertingFellSilent, AlertingHeardAgain
+from services.contracts.documents import DocumentKind, DocumentWritten
 from services.contracts.events import Envelope, Event
 from services.contracts.ids import EventId
 from services.contracts.incidents import IncidentEscalated, IncidentResolved, IncidentSeverity
@@ -46,6 +47,16 @@ STATED: tuple[Event, ...] = (
         seconds_to_detect=0.0,
         seconds_to_mitigate=3.0,
         seconds_to_resolve=125.0,
+    ),
+    DocumentWritten(
+        subject="postmortem-1",
+        document_id="postmortem-1",
+        kind=DocumentKind.POSTMORTEM,
+        title="alpha does not work as it should",
+        incident_id="20260302-1430-0a1b2c3d",
+        period_start=AT,
+        period_end=AT + timedelta(minutes=2),
+        seconds=0.4,
     ),
     AlertingFellSilent(subject="alerting", last_heard_at=AT, silence_limit_seconds=300.0),
     AlertingHeardAgain(subject="alerting", silent_for_seconds=4_000.0),
@@ -114,6 +125,13 @@ def test_resolution_when_told_then_it_says_that_nothing_is_left_to_do() -> None:
     assert not message.urgent
     assert "for 2 min 5 s" in message.body
     assert "You need to do nothing." in message.body
+
+
+def test_document_when_told_then_it_says_where_to_read_it_and_that_it_is_a_draft() -> None:
+    message = message_of(envelope(STATED[4]))
+    assert message.title == "[POSTMORTEM] alpha does not work as it should"
+    assert "Read: sightline documents show postmortem-1" in message.body
+    assert "left blank for you" in message.body
 
 
 def test_message_when_its_event_is_long_then_it_is_cut() -> None:
