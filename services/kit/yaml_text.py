@@ -27,13 +27,14 @@ def line_of(text: str, place: Sequence[int | str]) -> int:
 
     0 for a text that `parse` would refuse, and for one that is empty.
     """
+    node: yaml.Node | None
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError:
         return 0
     line = 0
     for step in (None, *place):
-        if step is not None:
+        if step is not None and node is not None:
             node = _below(node, step)
         if node is None:
             break
