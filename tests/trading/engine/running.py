@@ -187,6 +187,11 @@ class Progress:
             query = "SELECT count(*) FROM strategy_signals WHERE outcome = 'planned'"
             return int(connection.execute(query).fetchone()[0])
 
+    def outcomes(self) -> set[str]:
+        """What became of all signals so far."""
+        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)) as connection:
+            return {row[0] for row in connection.execute("SELECT DISTINCT outcome FROM strategy_signals")}
+
     def through(self, moment: datetime, names: Collection[str]) -> bool:
         """Whether every strategy has done what it decided at a moment."""
         decided = self.decided()

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from services.contracts.bars import columns_of, within
 from services.contracts.columns import Columns
+from services.contracts.events import Event
 from services.contracts.market import Bar, Symbol
 from services.contracts.strategies import BarGapFilled, BarGapFound, MarketDataFresh, MarketDataStale
 from services.kit.bar_times import daily_start
@@ -77,6 +79,10 @@ class Rig:
             seconds -= 10.0
             self.feed.tick()
 
+    def said(self, kind: type[Event]) -> list[Any]:
+        """The facts of one type."""
+        return list(self.facts.of(kind))
+
     @property
     def numbers(self) -> list[int]:
         return [(bar.start - OPEN) // MINUTE for bar in self.given]
@@ -102,7 +108,7 @@ def test_what_is_missing_is_read_before_the_newer_bar_is_given_on(rig: Rig) -> N
     rig.stream(minute(0), minute(1), minute(7))
 
     assert rig.numbers == list(range(8))
-    [found], [filled] = rig.facts.of(BarGapFound), rig.facts.of(BarGapFilled)
+    [found], [filled] = rig.said(BarGapFound), rig.said(BarGapFilled)
     assert (found.bars, found.start, found.end) == (5, OPEN + 2 * MINUTE, OPEN + 7 * MINUTE)
     assert filled.bars == 5
     assert rig.counts.history == {AAPL: 5}
@@ -138,11 +144,11 @@ def test_silence_while_the_market_is_open_is_told_once_and_its_end_too(rig: Rig)
     rig.stream(minute(0))
     rig.wait(400)
 
-    [stale] = rig.facts.of(MarketDataStale)
+    [stale] = rig.said(MarketDataStale)
     assert 180 <= stale.age_seconds <= 260
     assert [look.stale for look in rig.feed.looks()] == [True]
     rig.stream(minute(8))
-    [fresh] = rig.facts.of(MarketDataFresh)
+    [fresh] = rig.said(MarketDataFresh)
     assert fresh.stale_seconds == pytest.approx(400 + 80, abs=90)
     assert [look.stale for look in rig.feed.looks()] == [False]
 
@@ -161,7 +167,7 @@ def test_bars_that_the_stream_does_not_bring_are_read_from_the_past(rig: Rig) ->
     rig.wait(150)
 
     assert rig.numbers == [0, 1, 2]
-    assert rig.facts.of(MarketDataStale) == []
+    assert rig.said(MarketDataStale) == []
 
 
 def test_a_bar_that_is_not_complete_is_left_for_later(database: Database) -> None:

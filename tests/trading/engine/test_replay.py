@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def _wait_for_the_first_life(progress: Progress, served: Sequence[ServedVenue], 
 def _play(past: Past, served: Sequence[ServedVenue], progress: Progress, names: Sequence[str]) -> None:
     for start, bars in past.moments():
         push(served, bars)
-        wait_until(lambda at=start: progress.through(at, names), lambda at=start: (at, progress.decided()))
+        wait_until(partial(progress.through, start, names), progress.decided)
 
 
 def _same_as_the_reference(configs: Sequence[StrategyConfig], past: Past, there: dict[VenueName, ServedVenue]) -> None:
@@ -107,5 +108,6 @@ def _killed(directory: Path, past: Past, *, kills: int, seed: int, kinds: Sequen
                 time.sleep(chance.uniform(0.0, 0.05))  # the moment of the kill, not a wait for anything
                 lives.kill()
                 lives.begin(life)
-            wait_until(lambda at=start: progress.through(at, names), lambda at=start: (at, progress.decided()))
+            wait_until(partial(progress.through, start, names), progress.decided)
+        assert progress.outcomes() == {"sent"}  # none was lost
         _same_as_the_reference(configs, past, there)

@@ -7,6 +7,7 @@ import pytest
 from alpaca.data.historical.stock import StockHistoricalDataClient
 from alpaca.data.requests import StockLatestTradeRequest
 from alpaca.trading.enums import OrderSide, TimeInForce
+from alpaca.trading.models import Clock, Order
 from alpaca.trading.requests import MarketOrderRequest
 
 from services.matching.rules import FillRule
@@ -27,17 +28,21 @@ def test_orders_trade_in_recorded_bars_and_are_told_of_now(tmp_path: Path) -> No
         began = venue.clock.now()
         client = venue.trading_client()
         _day(venue, 0, 100)
-        placed = client.submit_order(
-            MarketOrderRequest(symbol="AAPL", qty=10, side=OrderSide.BUY, time_in_force=TimeInForce.GTC)
-        )
-        assert client.get_order_by_id(placed.id).filled_at is None
+        wanted = MarketOrderRequest(symbol="AAPL", qty=10, side=OrderSide.BUY, time_in_force=TimeInForce.GTC)
+        placed = client.submit_order(wanted)
+        assert isinstance(placed, Order)
+        order = venue.order(placed.id)
+        assert order.filled_at is None
 
         _day(venue, 1, 105)
 
-        filled = client.get_order_by_id(placed.id)
-        assert (filled.filled_qty, filled.filled_avg_price) == ("10", "105")
-        assert began <= filled.submitted_at <= filled.filled_at <= venue.clock.now()
-        assert abs(client.get_clock().timestamp - venue.clock.now()) < timedelta(seconds=5)
+        (account,) = venue.venue.books.accounts.values()
+        (fill,) = venue.venue.books.executions_of(account.account_id)
+        assert (int(fill.quantity), int(fill.price)) == (10, 105)
+        assert began <= order.submitted_at <= fill.at <= venue.clock.now()
+        clock = client.get_clock()
+        assert isinstance(clock, Clock)
+        assert abs(clock.timestamp - venue.clock.now()) < timedelta(seconds=5)
 
 
 def test_the_last_price_is_as_old_as_its_bar_s_coming_is_ago(tmp_path: Path) -> None:
