@@ -82,8 +82,11 @@ def test_a_process_that_is_killed_again_and_again_trades_as_if_it_had_lived(tmp_
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_ten_years_of_six_symbols_with_kills_in_the_middle(tmp_path: Path) -> None:
-    _killed(tmp_path, packaged(_SIX, 0, 2_600), kills=5, seed=9)
+@pytest.mark.parametrize(
+    "kinds", [("sma-cross", "band-reversion", "relative-momentum"), ("channel-breakout",)], ids=lambda kinds: kinds[0]
+)
+def test_ten_years_of_six_symbols_with_kills_in_the_middle(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    _killed(tmp_path, packaged(_SIX, 0, 2_600), kills=5, seed=9, kinds=kinds)
 
 
 def _killed(directory: Path, past: Past, *, kills: int, seed: int, kinds: Sequence[str] = tuple(SETTINGS)) -> None:
