@@ -30,12 +30,15 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(names)}")
     wanted = [case for case in (*FAULTS, *CONTROLS) if case.name in (options.names or names)]
-    outcomes = [each for seed in range(options.seeds) for each in _run(wanted, seed, options.warm_up)]
-    print(report(outcomes, [case for case in wanted if case.missing]))
+    outcomes: list[Outcome] = []
+    try:
+        for seed in range(options.seeds):
+            _run(wanted, seed, options.warm_up, outcomes)
+    finally:  # what was measured is told even when a later case could not be brought about
+        print(report(outcomes, [case for case in wanted if case.missing]))
 
 
-def _run(wanted: Sequence[Case], seed: int, warm_up_seconds: float) -> list[Outcome]:
-    outcomes = []
+def _run(wanted: Sequence[Case], seed: int, warm_up_seconds: float, outcomes: list[Outcome]) -> None:
     with house(seed) as running, running.traffic():
         time.sleep(warm_up_seconds)
         for case in wanted:
@@ -44,7 +47,6 @@ def _run(wanted: Sequence[Case], seed: int, warm_up_seconds: float) -> list[Outc
             outcome = run_case(running, case, seed)
             print(_row(outcome), file=sys.stderr, flush=True)
             outcomes.append(outcome)
-    return outcomes
 
 
 def report(outcomes: Sequence[Outcome], missing: Sequence[Case]) -> str:

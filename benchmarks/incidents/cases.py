@@ -19,6 +19,7 @@ import numpy as np
 
 import nats
 from benchmarks.incidents.house import DECIDED, CallFailedError, House, ready
+from services.kit.bus_nats import SUBJECT_ROOT
 from services.kit.secret_files import read_secret
 
 VENUE: Final = "alpha"
@@ -167,7 +168,7 @@ def poison_event(running: House, _random: np.random.Generator) -> Iterator[None]
 
     async def publish() -> None:
         client = await nats.connect(running.url("nats").replace("http", "nats"), token=token)
-        await client.jetstream().publish(f"sightline.{kind}", json.dumps(envelope).encode())
+        await client.jetstream().publish(f"{SUBJECT_ROOT}.{kind}", json.dumps(envelope).encode())
         await client.close()
 
     asyncio.run(publish())
