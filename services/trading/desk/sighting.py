@@ -92,7 +92,14 @@ class Sighting:
                 instruments[venue] = self.instruments.get(venue, symbol)
             except VenueUnavailableError as error:
                 silent[venue] = error.detail
+        self._learn_prices()
         return Lookups(reference=self.prices.latest(symbol), instruments=instruments, silent=silent)
+
+    def _learn_prices(self) -> None:
+        """What works is counted by its price: after a start nobody may have asked for that of a symbol yet."""
+        for _, symbol, _ in self.book.working.view().reserved:
+            if self.prices.known(symbol) is None:
+                self.prices.latest(symbol)
 
     def books(self) -> Books:
         """Our own books as they stand.
@@ -185,3 +192,10 @@ class Sighting:
 
 def _shares(position: Position | None) -> Decimal:
     return _NOTHING if position is None else position.quantity
+        self._learn_prices()
+    def _learn_prices(self) -> None:
+        """What works is counted by its price: after a start nobody may have asked for that of a symbol yet."""
+        for _, symbol, _ in self.book.working.view().reserved:
+            if self.prices.known(symbol) is None:
+                self.prices.latest(symbol)
+

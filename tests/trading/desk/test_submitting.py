@@ -13,7 +13,7 @@ from services.kit.database_errors import DatabaseError
 from services.trading.brokers.port import NotSent, OutcomeUnknown, Rejected
 from services.trading.desk.errors import NotOwnerError
 from tests.auth.support import CrashError
-from tests.trading.desk.support import BETA, WIDE, DeskHouse, failing_once
+from tests.trading.desk.support import BETA, MSFT, WIDE, DeskHouse, failing_once
 
 
 def test_a_wish_becomes_one_order_at_one_venue(house: DeskHouse) -> None:
@@ -327,3 +327,12 @@ def test_a_wish_that_is_bound_to_a_venue_that_is_away_goes_nowhere(database: Dat
     assert placed.denial is not None
     assert placed.denial.reason in {DenyReason.NO_VENUE, DenyReason.NOT_READY}
     assert house.alpha.submitted == []
+
+
+def test_after_a_start_an_order_that_works_in_another_symbol_is_counted_by_its_price(database: Database) -> None:
+    first = DeskHouse(database).start()
+    assert first.desk.submit(first.limit(99, symbol=MSFT)).denial is None
+    first.owner.release()
+    second = first.another().start()
+
+    assert second.desk.submit(second.intent(leg="next")).denial is None
