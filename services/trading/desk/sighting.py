@@ -192,10 +192,4 @@ class Sighting:
 
 def _shares(position: Position | None) -> Decimal:
     return _NOTHING if position is None else position.quantity
-        self._learn_prices()
-    def _learn_prices(self) -> None:
-        """What works is counted by its price: after a start nobody may have asked for that of a symbol yet."""
-        for _, symbol, _ in self.book.working.view().reserved:
-            if self.prices.known(symbol) is None:
-                self.prices.latest(symbol)
 
