@@ -192,4 +192,3 @@ class Sighting:
 
 def _shares(position: Position | None) -> Decimal:
     return _NOTHING if position is None else position.quantity
-
