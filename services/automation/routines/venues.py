@@ -7,6 +7,7 @@ from services.contracts.orders import VenueName
 from services.contracts.trading import CircuitChanged, CircuitState, OrderIncident, OrderIncidentKind, StreamLost
 
 _HELD = "held back by"
+_SHUT = "not used at present"
 _HEALTHY_WITHIN_SECONDS = 1_800.0
 _STREAM_WITHIN_SECONDS = 60.0
 _READY_WITHIN_SECONDS = 120.0
@@ -33,7 +34,7 @@ def venue_degraded(house: House) -> Pipeline:
         what = f"{venue} is in order apart from our hold"
         context.step("note watching", lambda: house.incidents.verifying(incident_id, f"waits until {what}"))
         well = context.wait_until(
-            "watch", lambda: _fails(house, venue) == [], timeout_seconds=_HEALTHY_WITHIN_SECONDS, poll_seconds=2.0
+            "watch", lambda: _answers(house, venue), timeout_seconds=_HEALTHY_WITHIN_SECONDS, poll_seconds=2.0
         )
         if not well:
             reason = f"{venue} stays held back: it was not in order within {_HEALTHY_WITHIN_SECONDS / 60:.0f} minutes"
@@ -98,6 +99,18 @@ def _reasons(house: House, venue: VenueName) -> list[str]:
 def _fails(house: House, venue: VenueName) -> list[str]:
     """The same without holds."""
     return [reason for reason in _reasons(house, venue) if not reason.startswith(_HELD)]
+
+
+def _answers(house: House, venue: VenueName) -> bool:
+    """Nothing is wrong but our hold and a circuit that restoring leads out of, and the venue answers now.
+
+    A circuit that a refusal shut stays so however well the venue is, and the passive signs are up to half a minute old:
+    so it is asked.
+    """
+    if any(not reason.startswith(_SHUT) for reason in _fails(house, venue)):
+        return False
+    house.outside.venues.reconcile(venue)
+    return True
 
 
 def _wants(cause: Cause) -> bool:

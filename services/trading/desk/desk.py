@@ -150,6 +150,9 @@ class Desk:
     def restore(self, venue: VenueName, actor: str, reason: str, *, everyones: bool = False) -> None:
         """Give back the actor's own hold on a venue, or lift everybody's. Without one nothing changes.
 
+        Who restores a venue has looked at it: a circuit that its refusal of our keys had latched closes, which a new
+        session alone would bring otherwise, and a key that never changes never does.
+
         Raises:
             VenueNotKnownError: There is no such venue.
             NotOwnerError: Another process trades.
@@ -158,6 +161,8 @@ class Desk:
         self._must_lead()
         self._must_know(venue)
         if self._made.holds.restore(venue, actor, reason, everyones=everyones):
+            if self._made.watches[venue].known.circuit.latched:
+                self._made.watches[venue].renewed()
             self._made.tenders[venue].wake()
 
     def reconcile(self, venue: VenueName, trigger: str = _OPERATOR) -> ReconcileReport:

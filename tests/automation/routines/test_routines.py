@@ -58,11 +58,11 @@ def opened_circuit() -> Cause:
 
 def test_venue_when_it_fails_and_recovers_then_it_is_held_compared_and_restored(here: Here) -> None:
     here.world.reasons["alpha"] = ["not used at present: five failures"]
-    here.world.after["hold alpha"] = lambda: here.world.reasons["alpha"].pop(0)
+    here.world.after["restore alpha"] = lambda: here.world.reasons.update(alpha=[])
     here.world.diagnosis = diagnosis(here.world.clock, Culprit.VENUE_DOWN, "hold_venue")
     ran = run(venue_degraded(here.house), opened_circuit(), clock=here.world.clock)
     assert ran.error is None
-    assert here.world.done == ["hold alpha", "reconcile alpha", "restore alpha"]
+    assert here.world.done == ["hold alpha", "reconcile alpha", "reconcile alpha", "restore alpha"]
     (incident,) = here.incidents()
     assert incident.status is IncidentStatus.RESOLVED
     assert incident.causes == ("venue_down",)
@@ -78,6 +78,14 @@ def test_venue_when_it_stays_down_then_it_stays_held_and_a_person_is_called(here
     assert incident.status is IncidentStatus.ESCALATED
     assert "stays held back" in incident.changes[-1].detail
     assert here.world.done == ["hold alpha"]
+
+
+def test_venue_when_it_looks_well_and_answers_nothing_then_it_is_not_restored(here: Here) -> None:
+    here.world.reasons["alpha"] = ["not used at present: It answered 403"]
+    here.world.failing.add("reconcile alpha")
+    run(venue_degraded(here.house), opened_circuit(), clock=here.world.clock)
+    assert here.world.done == ["hold alpha"]
+    assert here.incidents()[0].status is IncidentStatus.ESCALATED
 
 
 @pytest.mark.parametrize(

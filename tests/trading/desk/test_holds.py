@@ -110,6 +110,31 @@ def test_a_person_lifts_everybodys_holds(house: DeskHouse) -> None:
     assert _holders(house)[ALPHA] == []
 
 
+def test_who_restores_a_venue_leads_out_of_the_circuit_that_its_refusal_shut(house: DeskHouse) -> None:
+    house.alpha.answer_submits(Rejected("http-403", "forbidden", unauthorised=True))
+    house.desk.submit(house.intent())
+    house.desk.hold(ALPHA, "automation", "it refuses us")
+    house.settle()
+    assert _circuit(house) is CircuitState.OPEN
+
+    house.desk.restore(ALPHA, "automation", "it answers")
+
+    assert _circuit(house) is CircuitState.CLOSED
+
+
+def test_who_restores_a_venue_that_nobody_holds_changes_no_circuit(house: DeskHouse) -> None:
+    house.alpha.answer_submits(Rejected("http-403", "forbidden", unauthorised=True))
+    house.desk.submit(house.intent())
+
+    house.desk.restore(ALPHA, "automation", "it answers")
+
+    assert _circuit(house) is CircuitState.OPEN
+
+
+def _circuit(house: DeskHouse) -> CircuitState:
+    return next(each.circuit for each in house.desk.state().venues if each.venue == ALPHA)
+
+
 def test_readiness_tells_of_a_hold(house: DeskHouse) -> None:
     house.desk.hold(ALPHA, "ada", "it is slow")
     house.settle()
