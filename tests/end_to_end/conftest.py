@@ -143,7 +143,8 @@ def platform() -> Iterator[Platform]:
     }
     platform = Platform(data_dir, offset, environment)
     try:
-        started = platform.run("up", "--native", "--no-fetch")
+        # Patient: tests run beside others, and a dozen programs start at once.
+        started = platform.run("up", "--native", "--no-fetch", "--timeout", "240", timeout_seconds=420)
         if started.returncode:
             pytest.fail(f"`sightline up` ended with {started.returncode}:\n{started.stdout}\n{started.stderr}")
         yield platform

@@ -1,0 +1,69 @@
+"""A venue that refuses, on a running platform: an incident opens, is acted upon, and ends with its cause."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from services.contracts.incidents import IncidentList, IncidentStatus, IncidentView
+from tests.end_to_end.conftest import Platform, eventually
+
+pytestmark = [pytest.mark.needs("prometheus", "nats-server"), pytest.mark.slow, pytest.mark.timeout(600)]
+
+VENUE = "alpha"
+
+
+@contextmanager
+def refusing(platform: Platform) -> Iterator[None]:
+    """The venue answers every request with 403, and closes its streams."""
+    faults = [{"fault": "forbidden", "count": None}, {"fault": "disconnect", "count": None}]
+    planned = platform.call("POST", f"/venues/{VENUE}/faults", service="venue", body={"faults": faults})
+    assert planned.status_code < 300, planned.text
+    try:
+        yield
+    finally:
+        platform.call("DELETE", f"/venues/{VENUE}/faults", service="venue")
+
+
+def incidents(platform: Platform) -> list[IncidentView]:
+    """Those about the venue or its account, the newest first."""
+    answer = platform.ask("/incidents", service="automation")
+    assert answer.status_code == 200, answer.text
+    listed = IncidentList.model_validate_json(answer.content).incidents
+    return [each for each in listed if VENUE in each.target]
+
+
+def one(platform: Platform, incident_id: str) -> IncidentView:
+    answer = platform.ask(f"/incidents/{incident_id}", service="automation")
+    return IncidentView.model_validate_json(answer.content)
+
+
+def test_a_venue_that_refuses_is_acted_upon_and_the_incident_ends_with_it(platform: Platform) -> None:
+    eventually(lambda: platform.run("trading").returncode == 0, within_seconds=60, what="ready venue")
+
+    with refusing(platform):
+        acted = eventually(
+            lambda: next((each for each in incidents(platform) if each.actions), None),
+            within_seconds=120,
+            what="incident that was acted upon",
+        )
+    assert acted.run_ids
+
+    ended = eventually(
+        lambda: found if (found := one(platform, acted.incident_id)).status.over else None,
+        within_seconds=180,
+        what="end of the incident",
+    )
+    statuses = [change.status for change in ended.changes]
+    assert statuses[0] is IncidentStatus.OPENED
+    assert IncidentStatus.RESOLVED in statuses, ended.changes
+    eventually(lambda: platform.run("trading").returncode == 0, within_seconds=60, what="ready venue")
+
+    shown = platform.run("incidents", ended.incident_id)
+    assert ended.title in shown.stdout, shown.stderr
+
+    def told() -> bool:
+        mails = [path.read_text(errors="replace") for path in (platform.data_dir / "mail" / "new").glob("*")]
+        return any(ended.incident_id in mail.replace("=\n", "") for mail in mails)
+
+    eventually(told, within_seconds=60, what="mail about the incident's end")
