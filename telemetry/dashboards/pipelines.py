@@ -159,21 +159,6 @@ def _incidents() -> tuple[Panel, ...]:
             empty="no incident ended in this time",
         ),
         TimeSeries(
-            title="Messages to people",
-            description="Messages that channels took or did not take within the hour, and those that wait.",
-            unit=Unit.COUNT,
-            targets=(
-                Target(
-                    query=increase(catalogue.NOTIFICATIONS, ("channel", "outcome"), window="1h") + " > 0",
-                    legend="{{channel}} {{outcome}}",
-                ),
-                Target(
-                    query=current(catalogue.NOTIFICATIONS_WAITING, ("channel",), how="sum"), legend="{{channel}} waits"
-                ),
-            ),
-            empty="nobody was told anything",
-        ),
-        TimeSeries(
             title="Actions",
             description="What the platform did about incidents within the hour, or did not, by outcome.",
             unit=Unit.COUNT,
@@ -191,10 +176,19 @@ def _incidents() -> tuple[Panel, ...]:
 def _people() -> tuple[Panel, ...]:
     return (
         TimeSeries(
-            title="Approvals",
-            description="Questions to a person within a day, and what became of them. Expired: not seen in time.",
+            title="Approvals and messages",
+            description="Questions to a person and messages to people within a day, what became of them, what waits.",
             unit=Unit.COUNT,
-            targets=(Target(query=increase(catalogue.APPROVALS, ("outcome",), window="1d"), legend="{{outcome}}"),),
+            targets=(
+                Target(query=increase(catalogue.APPROVALS, ("outcome",), window="1d"), legend="{{outcome}}"),
+                Target(
+                    query=increase(catalogue.NOTIFICATIONS, ("channel", "outcome"), window="1d"),
+                    legend="{{channel}} {{outcome}}",
+                ),
+                Target(
+                    query=current(catalogue.NOTIFICATIONS_WAITING, ("channel",), how="sum"), legend="{{channel}} waits"
+                ),
+            ),
         ),
         TimeSeries(
             title="Work by hand",

@@ -128,20 +128,25 @@ class ApprovalDesk:
         return Asked(approval_id, expires_at)
 
     def settle(self, approval_id: str, answer: Any) -> Answer:  # noqa: ANN401, ARG002 -- the row tells, not the message
-        """What the answer means to the run that asked. An approval is used up by it; no answer by now is none."""
+        """What the answer means to the run that asked, the same whenever it is asked again.
+
+        An approval is used up by it. No answer by now is none, and an approval that a run comes for too late (the
+        platform was down) is none either.
+        """
         now = self._clock.now()
         with self._facts.transaction(durable=True) as tx:
             row = _row(tx.connection, approval_id)
             store.wait(tx.connection, row["run_id"], waiting=False)
             status = ApprovalStatus(row["status"])
-            if status is ApprovalStatus.PENDING:
+            late = row["used_at_us"] is None and microseconds(now) >= row["expires_at_us"]
+            if status is ApprovalStatus.PENDING or (status is ApprovalStatus.GRANTED and late):
                 _set(tx.connection, approval_id, status=ApprovalStatus.EXPIRED.value)
                 tx.record(ApprovalExpired(**_told(row)))
                 return Answer.EXPIRED
-            if status is ApprovalStatus.GRANTED:
+            if status is ApprovalStatus.GRANTED and row["used_at_us"] is None:
                 _set(tx.connection, approval_id, used_at_us=microseconds(now))
-                return Answer.APPROVED
-        return Answer.REFUSED if status is ApprovalStatus.REFUSED else Answer.EXPIRED
+        answers = {ApprovalStatus.GRANTED: Answer.APPROVED, ApprovalStatus.REFUSED: Answer.REFUSED}
+        return answers.get(status, Answer.EXPIRED)
 
     def grant(self, approval_id: str, digest: str, *, by: str) -> ApprovalView:
         """Allow exactly what `digest` names.
@@ -213,7 +218,9 @@ class ApprovalDesk:
 
 
 def _row(connection: Connection, approval_id: str) -> RowMapping:
-    row = connection.execute(select(APPROVALS).where(APPROVALS.c.approval_id == approval_id)).mappings().one_or_none()
+    # Locked until the caller's transaction ends: of two people who answer at once, the second finds it answered.
+    query = select(APPROVALS).where(APPROVALS.c.approval_id == approval_id).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise UnknownApprovalError(f"There is none called {approval_id}; `sightline approvals` lists them.")
     return row
