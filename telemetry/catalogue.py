@@ -1054,6 +1054,24 @@ KNOWLEDGE_FOLLOWED_UNTIL = Metric(
     service="content",
 )
 
+# --- what writes itself
+DOCUMENT_KIND = Label("kind", ("postmortem", "digest", "weekly_review"))
+DOCUMENTS = Metric(
+    "sightline_documents_total",
+    Kind.COUNTER,
+    "Attempts to write a document, by how they ended.",
+    (DOCUMENT_KIND, Label("outcome", ("written", "failed"))),
+    service="content",
+)
+DOCUMENT_DURATION = Metric(
+    "sightline_document_write_seconds",
+    Kind.HISTOGRAM,
+    "Time to gather and to write a document.",
+    (DOCUMENT_KIND,),
+    (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    service="content",
+)
+
 # --- what is out of the ordinary, and why
 # Signals and causes stand in tables of the agents; a start declares the signals.
 WATCHED = Label("signal", None)

@@ -9,6 +9,7 @@ from services.automation.api import LOCAL_SLACK_PATH, WEBHOOK_TOKEN, alert_route
 from services.automation.approvals.policy import POLICY
 from services.automation.incidents.api import incident_router
 from services.automation.incidents.desk import IncidentDesk
+from services.automation.incidents.documents import written_consumer
 from services.automation.instruments import TABLE
 from services.automation.notifications.assembling import notification_side
 from services.automation.pipelines.assembling import pipeline_side
@@ -50,7 +51,7 @@ def build(settings: AutomationSettings, *, clock: Clock | None = None) -> Servic
     return chassis.create_app(
         "Sightline automation",
         routers=[alert_router(desk), local_slack_router(), incident_router(incidents), *pipelines.routers],
-        consumers=[*notifications.consumers, *pipelines.consumers],
+        consumers=[*notifications.consumers, *pipelines.consumers, written_consumer(incidents)],
         fixed_tokens={WEBHOOK_TOKEN: settings.alertmanager_token},
         open_paths=frozenset({LOCAL_SLACK_PATH}),
         background=[bridge.standing, *_background(desk, settings), *notifications.background, *pipelines.background],

@@ -18,6 +18,7 @@ from services.console.commands import (
     checking,
     data,
     dead_letters,
+    documents,
     incidents,
     knowledge,
     orders,
@@ -99,6 +100,7 @@ def build(
     app.add_typer(venues.make_app(), name="venue")
     app.add_typer(strategies.make_app(), name="strategies")
     app.add_typer(knowledge.make_app(), name="kb")
+    app.add_typer(documents.make_app(), name="documents")
     return app
 
 

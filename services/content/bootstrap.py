@@ -13,15 +13,20 @@ from services.content.knowledge.base import KnowledgeBase
 from services.content.knowledge.library import Places
 from services.content.knowledge.meeting import LogFollower, meeting_consumer
 from services.content.settings import ContentSettings
+from services.content.writing.api import document_router
+from services.content.writing.desk import DocumentDesk, incident_consumer
+from services.content.writing.gathering import Gatherer
 from services.kit.app import ServiceApp
 from services.kit.chassis import Background, Chassis
 from services.kit.clock import Clock
 from services.kit.repeating import repeating
+from telemetry.emit.redaction import Redactor
 from telemetry.query.open import Readers, ReadersOptions, open_readers
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 _REFRESH_SECONDS = 10.0
 _FOLLOW_SECONDS = 15.0
+_WRITE_SECONDS = 2.0
 
 
 def build(settings: ContentSettings, *, clock: Clock | None = None) -> ServiceApp:
@@ -39,13 +44,14 @@ def build(settings: ContentSettings, *, clock: Clock | None = None) -> ServiceAp
     follower = LogFollower(
         base, readers.logs, chassis.facts, chassis.database, chassis.telemetry.metrics, chassis.clock
     )
+    documents = DocumentDesk(chassis.facts, chassis.database, Gatherer(readers, Redactor()), chassis.clock)
     base.open()
     follower.open()
     return chassis.create_app(
         "Sightline content",
-        routers=[knowledge_router(base)],
-        consumers=[meeting_consumer(base)],
-        background=[partial(_closing, readers), *_background(base, follower)],
+        routers=[knowledge_router(base), document_router(documents)],
+        consumers=[meeting_consumer(base), incident_consumer(documents)],
+        background=[partial(_closing, readers), *_background(base, follower, documents)],
     )
 
 
@@ -62,10 +68,11 @@ def _knowledge(chassis: Chassis[ContentSettings]) -> KnowledgeBase:
     )
 
 
-def _background(base: KnowledgeBase, follower: LogFollower) -> list[Background]:
+def _background(base: KnowledgeBase, follower: LogFollower, documents: DocumentDesk) -> list[Background]:
     return [
         partial(repeating, base.refresh, every_seconds=_REFRESH_SECONDS, purpose="read knowledge entries again"),
         partial(repeating, follower.follow, every_seconds=_FOLLOW_SECONDS, purpose="look at the log's error lines"),
+        partial(repeating, documents.write_due, every_seconds=_WRITE_SECONDS, purpose="write postmortems"),
     ]
 
 

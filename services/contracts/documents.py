@@ -1,89 +1,27 @@
-"""Documents that the platform writes: what kinds there are, how they stand, and what is told of them."""
+"""Documents that write themselves. A fact about one has its id as the subject."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from services.contracts.events import Event
 
-DocumentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
-
 
 class DocumentKind(StrEnum):
-    """What a document tells."""
+    """What is written."""
 
-    POSTMORTEM = "postmortem"  # one incident
-    AUDIT_REPORT = "audit_report"  # a period: who did what
-    WEEKLY_REVIEW = "weekly_review"  # a period: what trading came to
-    DIGEST = "digest"  # a period: incidents and alerts
+    POSTMORTEM = "postmortem"  # of one incident
+    DIGEST = "digest"  # of a day
+    WEEKLY_REVIEW = "weekly_review"
 
 
 class DocumentStatus(StrEnum):
-    """How far a document is from being final. A published one is never changed."""
+    """How far people are with it."""
 
     DRAFT = "draft"
     IN_REVIEW = "in_review"
     PUBLISHED = "published"
-
-
-class Judgement(StrEnum):
-    """What only a person can say. The platform leaves it blank."""
-
-    WENT_WELL = "went_well"
-    WENT_BADLY = "went_badly"
-    LUCK = "luck"
-    ACTIONS = "actions"
-    COMMENTS = "comments"
-
-
-class DocumentWritten(Event):
-    """A document was drafted, or drafted anew because more had become known. The subject is the document's id.
-
-    Attributes:
-        incident_id: For a postmortem; None otherwise.
-        missing: Sources that gave no answer, so that the document lacks what they know.
-        duration_seconds: What reading the sources and writing took.
-    """
-
-    event_type: ClassVar[str] = "documents.document_written"
-
-    document_id: DocumentId
-    kind: DocumentKind
-    title: str
-    incident_id: str | None
-    period_start: AwareDatetime
-    period_end: AwareDatetime
-    missing: int
-    duration_seconds: float
-
-
-class DocumentFailed(Event):
-    """A document could not be written; it is tried again. The subject is the document's id.
-
-    Attributes:
-        attempt: How many tries there were.
-    """
-
-    event_type: ClassVar[str] = "documents.document_failed"
-
-    document_id: DocumentId
-    kind: DocumentKind
-    incident_id: str | None
-    attempt: PositiveInt
-    reason: str
-
-
-class DocumentReviewed(Event):
-    """A person moved a document on, or wrote into it. The subject is the document's id."""
-
-    event_type: ClassVar[str] = "documents.document_reviewed"
-
-    document_id: DocumentId
-    kind: DocumentKind
-    was: DocumentStatus
-    status: DocumentStatus
-    reviewer: str
 
 
 class _Told(BaseModel):
@@ -91,99 +29,121 @@ class _Told(BaseModel):
 
 
 class SourcedNumber(_Told):
-    """A number in a text, and where it came from.
+    """A number with the question that it answers.
 
     Attributes:
-        number: Its place in the document's table of sources, from 1.
-        name: What it counts or measures.
-        value: As the text shows it.
-        unit: "" for a plain count.
-        reader: Who was asked: facts, logs, traces or metrics.
-        query: What was asked.
+        value: None when the source was away.
+        at_least: There was more than could be counted.
+        query: What was asked, with its window.
     """
 
-    number: PositiveInt
     name: str
-    value: str
+    value: float | None
     unit: str
-    reader: str
+    at_least: bool = False
     query: str
 
 
 class DocumentSummary(_Told):
-    """A document without its text.
+    """One document without its text.
 
     Attributes:
-        missing: Sources that gave no answer, and why, in words.
-        written_at: Of the newest draft.
-        reviewer: Who moved it on last; "" before anybody did.
+        incident_id: The incident that it is about; None for a period.
+        reviewer: Who changed the status last; "" when nobody did.
     """
 
-    id: DocumentId
+    id: str
     kind: DocumentKind
     status: DocumentStatus
     title: str
     incident_id: str | None
     period_start: AwareDatetime
     period_end: AwareDatetime
-    missing: tuple[str, ...]
     written_at: AwareDatetime
     reviewer: str
-    reviewed_at: AwareDatetime | None
 
 
 class DocumentView(DocumentSummary):
-    """A document in full.
+    """One document in full.
 
     Attributes:
-        notes: What people wrote where judgement is asked for.
+        missing: Sources that were away when it was written, and why.
     """
 
     markdown: str
     numbers: tuple[SourcedNumber, ...]
-    notes: dict[Judgement, str]
+    missing: tuple[str, ...]
 
 
 class DocumentList(_Told):
-    """Documents, the one written last first."""
+    """Documents, the newest first."""
 
     documents: tuple[DocumentSummary, ...]
 
 
 class DocumentRequest(_Told):
-    """Have a document written. Asked again, the same one is answered.
+    """What to write: a postmortem of an incident, or a text about a period."""
 
-    Attributes:
-        incident_id: For a postmortem, and only then.
-        period_start: Part of the period, which the other kinds need.
-        period_end: Not part of the period.
-    """
-
-    kind: DocumentKind
-    incident_id: str | None = Field(default=None, min_length=1, max_length=100)
+    kind: DocumentKind = DocumentKind.POSTMORTEM
+    incident_id: str | None = Field(default=None, min_length=1, max_length=150, pattern=r"^[A-Za-z0-9_.:/@-]+$")
     period_start: AwareDatetime | None = None
     period_end: AwareDatetime | None = None
 
     @model_validator(mode="after")
-    def _check_what_it_is_about(self) -> Self:
+    def _says_about_what(self) -> Self:
         period = (self.period_start, self.period_end)
         if self.kind is DocumentKind.POSTMORTEM:
             if self.incident_id is None or period != (None, None):
-                raise ValueError("a postmortem is about an incident: give incident_id, and no period")
-        elif self.incident_id is not None or self.period_start is None or self.period_end is None:
-            raise ValueError(f"{self.kind.value} is about a period: give period_start and period_end, and no incident")
-        elif not self.period_start < self.period_end:
-            raise ValueError("period_start must lie before period_end")
+                raise ValueError("a postmortem needs incident_id and nothing else")
+            return self
+        if self.incident_id is not None or self.period_start is None or self.period_end is None:
+            raise ValueError("a text about a period needs period_start and period_end and nothing else")
+        if self.period_start >= self.period_end:
+            raise ValueError("period_end must come after period_start")
         return self
 
 
 class ReviewRequest(_Told):
-    """What a person decides about a document.
-
-    Attributes:
-        status: Where it goes: from draft to in_review, from there to published or back to draft.
-        notes: Written where judgement is asked for; what is not named stays as it is.
-    """
+    """How far a document is now."""
 
     status: DocumentStatus
-    notes: dict[Judgement, Annotated[str, StringConstraints(max_length=10_000)]] = Field(default_factory=dict)
+
+
+class DocumentWritten(Event):
+    """A document was drafted.
+
+    Attributes:
+        seconds: How long it took to gather and to write it.
+    """
+
+    event_type: ClassVar[str] = "content.document_written"
+
+    document_id: str
+    kind: DocumentKind
+    title: str
+    incident_id: str | None
+    period_start: AwareDatetime
+    period_end: AwareDatetime
+    seconds: NonNegativeFloat
+
+
+class DocumentNotWritten(Event):
+    """A document could not be written; it is tried again."""
+
+    event_type: ClassVar[str] = "content.document_not_written"
+
+    document_id: str
+    kind: DocumentKind
+    incident_id: str
+    reason: str
+    attempts: PositiveInt
+
+
+class DocumentReviewed(Event):
+    """A person moved a document on."""
+
+    event_type: ClassVar[str] = "content.document_reviewed"
+
+    document_id: str
+    status: DocumentStatus
+    reviewer: str

@@ -12,7 +12,7 @@ def content_knowledge() -> Dashboard:
         uid="content-knowledge",
         title="Content and knowledge",
         description="Whether errors that happen are known, whether what is known is still true, and what was written.",
-        panels=(*_now(), *_over_time(), _log()),
+        panels=(*_now(), *_over_time(), *_documents(), _log()),
     )
 
 
@@ -104,6 +104,34 @@ def _over_time() -> tuple[Panel, ...]:
             unit=Unit.SECONDS,
             targets=(Target(query=age(catalogue.KNOWLEDGE_FOLLOWED_UNTIL, ()), legend="behind"),),
             empty="the log has not been looked at yet",
+        ),
+    )
+
+
+def _documents() -> tuple[Panel, ...]:
+    return (
+        TimeSeries(
+            title="Documents",
+            description="Attempts to write a document within an hour, by kind and outcome. A failed one comes again.",
+            unit=Unit.COUNT,
+            targets=(
+                Target(
+                    query=increase(catalogue.DOCUMENTS, ("kind", "outcome"), window="1h"),
+                    legend="{{kind}} {{outcome}}",
+                ),
+            ),
+            empty="nothing was written",
+        ),
+        TimeSeries(
+            title="Time to write",
+            description="95th percentile of gathering and writing a document, by kind.",
+            unit=Unit.SECONDS,
+            targets=(
+                Target(
+                    query=quantile(0.95, catalogue.DOCUMENT_DURATION, ("kind",)), legend="{{kind}} p95", exemplars=True
+                ),
+            ),
+            empty="nothing was written",
         ),
     )
 

@@ -187,12 +187,14 @@ class IncidentDesk:
     def written_up(self, incident_id: str, document_id: str) -> None:
         """Note its postmortem, once it is over; noted again it changes nothing. Raises `UnknownIncidentError`."""
         with self._facts.transaction() as tx:
-            view = _view(tx, incident_id)
-            if view.status.over and view.document_id != document_id:
-                detail, now = f"postmortem {document_id}", self._clock.now()
-                store.change(
-                    tx.connection, incident_id, IncidentStatus.WRITTEN_UP, detail, now, document_id=document_id
-                )
+            self.note_written_up(tx, incident_id, document_id)
+
+    def note_written_up(self, tx: Transaction, incident_id: str, document_id: str) -> None:
+        """The same within a transaction that is open already."""
+        view = _view(tx, incident_id)
+        if view.status.over and view.document_id != document_id:
+            detail, now = f"postmortem {document_id}", self._clock.now()
+            store.change(tx.connection, incident_id, IncidentStatus.WRITTEN_UP, detail, now, document_id=document_id)
 
     def one(self, incident_id: str) -> IncidentView:
         """An incident with its history. Raises `UnknownIncidentError`."""
