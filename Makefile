@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up paper down status install dev check format lint types architecture dependencies dashboards test quick crashes bench bench-incidents lock clean
+.PHONY: help up paper down status install dev check format lint types architecture dependencies dashboards test quick crashes ten-years bench bench-incidents lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,10 +79,13 @@ test: dev ## every test, on all processors
 	@$(BIN)/pytest -n auto
 
 quick: dev ## the tests that take no more than ten seconds each
-	@$(BIN)/pytest -n auto -m "not slow"
+	@$(BIN)/pytest -n auto -m "not slow and not long"
 
 crashes: dev ## a thousand runs in which venues fail and the trading process is killed; takes about an hour
 	@$(BIN)/python -W ignore -m tests.trading.crashes
+
+ten-years: dev ## ten years of six symbols through engine, gate and venue, killed in the middle; takes many minutes
+	@$(BIN)/pytest -n auto -m long tests/trading/engine
 
 bench: dev ## benchmarks, side by side in one run; prints ratios
 	@$(BIN)/python -m benchmarks

@@ -80,7 +80,7 @@ def test_a_process_that_is_killed_again_and_again_trades_as_if_it_had_lived(tmp_
     _killed(tmp_path, packaged(_TWO, 0, 252), kills=3, seed=4, kinds=("sma-cross", "band-reversion"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "kinds", [("sma-cross", "band-reversion", "relative-momentum"), ("channel-breakout",)], ids=lambda kinds: kinds[0]
