@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +17,9 @@ from services.contracts.columns import Columns, Floats, Ints
 from services.kit.bar_file_errors import MissingColumnError, NotABarFileError, Place, UnreadableValueError
 from services.kit.bar_rows import NUMBERS, Layout, Rows, layout_of
 from services.kit.bar_times import start_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 _NUMERIC: Final = (
     "TINYINT",
@@ -42,8 +44,10 @@ Fetched = Mapping[str, npt.NDArray[Any]]
 
 
 @contextmanager
-def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
+def _engine() -> Iterator["duckdb.DuckDBPyConnection"]:
     """A database in memory for a few queries; about 15 ms to make."""
+    import duckdb  # noqa: PLC0415 -- 30 MB that a service which reads no Parquet does without
+
     with duckdb.connect(":memory:", config=dict(_OPTIONS)) as connection:
         yield connection
 
@@ -119,7 +123,9 @@ def extent_of(path: Path) -> Extent:
 
 
 @contextmanager
-def _of(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _of(path: Path) -> Iterator["duckdb.DuckDBPyConnection"]:
+    import duckdb  # noqa: PLC0415 -- 30 MB that a service which reads no Parquet does without
+
     path.open("rb").close()  # what the system says of it is clearer than what DuckDB does
     with _engine() as connection:
         try:
@@ -133,7 +139,7 @@ def _as_table(columns: Columns) -> dict[str, npt.NDArray[Any]]:
     return {"us": columns.time_ns // 1000, **{name: getattr(columns, name) for name in NUMBERS}}
 
 
-def _read(connection: duckdb.DuckDBPyConnection, path: Path) -> Rows:
+def _read(connection: "duckdb.DuckDBPyConnection", path: Path) -> Rows:
     described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
     names, kinds = [str(each[0]) for each in described], [str(each[1]) for each in described]
     layout = layout_of(names, Place(path))
