@@ -34,7 +34,7 @@ CAPITAL: Final = Decimal(1_000_000)
 SETTINGS: Final[Mapping[str, Mapping[str, int | float | str]]] = {
     "sma-cross": {"fast": 5, "slow": 12, "stop": 0.05},
     "band-reversion": {"length": 10, "enter": 1.5},
-    "channel-breakout": {"channel": 10, "range": 5, "risk": 1.0, "reward": 1.0},
+    "channel-breakout": {"channel": 5, "range": 5, "risk": 1.0, "reward": 1.0},
     "relative-momentum": {"lookback": 20, "skip": 2, "every": "week", "hold": 1},
 }
 """One setting for each strategy, at which it trades often."""
