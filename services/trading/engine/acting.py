@@ -28,8 +28,10 @@ from services.trading.orders.order import Order
 
 _CANCEL_SECONDS: Final = 10.0
 _CANCEL_POLL_SECONDS: Final = 0.02
-_MOST_TRIES: Final = 5
+# Two and a half minutes in all: an order that nobody knows of is believed to be nowhere after one.
+_MOST_TRIES: Final = 10
 _FIRST_WAIT_SECONDS: Final = 0.5
+_LONGEST_WAIT_SECONDS: Final = 30.0
 _PASSING: Final = frozenset(
     {
         DenyReason.NOT_READY,
@@ -220,7 +222,8 @@ class Hands:
             return True
         reason, detail = placement.denial.reason, placement.denial.detail
         if reason in _PASSING and tries < _MOST_TRIES:
-            self._tries[signal.intent_id] = (tries + 1, self._parts.clock.monotonic() + _FIRST_WAIT_SECONDS * 2**tries)
+            wait_seconds = min(_FIRST_WAIT_SECONDS * 2**tries, _LONGEST_WAIT_SECONDS)
+            self._tries[signal.intent_id] = (tries + 1, self._parts.clock.monotonic() + wait_seconds)
             return False
         self._tries.pop(signal.intent_id, None)
         self._conclude(signal, Outcome.DENIED, f"{reason}: {detail}", emitted, denied(signal, reason, detail))

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ from services.trading.marketdata.alpaca_bars import AlpacaBars
 from services.trading.marketdata.alpaca_latest import LatestPrices
 from services.trading.marketdata.latest import Mark, PriceSource
 from services.trading.marketdata.port import BarStream, Timeframe
+from services.trading.orders.news import Patience
 from services.trading.risk.limits import Limits
 from services.trading.strategy_gauges import declare_strategies
 from services.trading.wire.calls import Patience as CallPatience
@@ -47,6 +48,8 @@ from tests.venue.broker.serving import ServedVenue
 SECONDS: Final = 30.0
 REPLAY: Final = BarsConfig(time="replay", sessions="XNYS", stale_after_seconds=3600, grace_seconds=30.0)
 _PATIENCE: Final = CallPatience(connect_seconds=1.0, read_seconds=5.0, total_seconds=10.0)
+# A venue of ours has every order when it answers: nobody has to wait a minute to believe that it has none.
+_HASTE: Final = Patience(answers=2, apart=timedelta(seconds=0.5), after=timedelta(seconds=3))
 _RULES: Final = DeskRules(reconcile_every=30.0, reconcile_slack=60.0, mute_after=5.0)
 LIMITS: Final = Limits(
     order_notional=Decimal(10**9),
@@ -118,7 +121,7 @@ class RunningEngine(RunningDesk):
     ) -> None:
         self._data = data or next(iter(papers))
         self.bar_prices = BarPrices(_latest(papers[self._data]))
-        super().__init__(directory, dict(papers), prices=self.bar_prices, limits=LIMITS, rules=_RULES)
+        super().__init__(directory, dict(papers), prices=self.bar_prices, limits=LIMITS, rules=_RULES, patience=_HASTE)
         self.counts = Counts()
         symbols = sorted({symbol for config in configs for symbol in config.symbols})
         declare_strategies(self.telemetry.metrics, [config.name for config in configs], symbols)

@@ -22,7 +22,7 @@ from services.contracts.strategies import (
     StrategyStopped,
 )
 from services.kit.database import Database
-from services.trading.brokers.port import Rejected
+from services.trading.brokers.port import OutcomeUnknown, Rejected
 from services.trading.engine.config import Budget
 from services.trading.portfolio import store as portfolio
 from services.trading.strategies.parameters import Params
@@ -157,6 +157,41 @@ def test_a_signal_waits_for_a_venue_that_is_not_ready(database: Database) -> Non
     world.hear(())
 
     assert world.outcomes() == [(A, "entry", "sent")]
+
+
+def test_a_signal_waits_while_nobody_knows_of_an_order_in_its_symbol(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    world.broker.answer_submits(OutcomeUnknown("the answer was lost"))
+    world.house.desk.submit(world.house.intent(leg="other", symbol=A))
+    for day, price in [(6, 104), (7, 108)]:
+        world.day(bar(A, day, price))
+    assert world.outcomes() == [(A, "entry", "planned")]
+    for _ in range(3):
+        world.wait(10)
+    assert world.outcomes() == [(A, "entry", "planned")]
+
+    for _ in range(12):
+        world.wait(10)  # the venue says again and again that it has no such order
+
+    assert world.outcomes() == [(A, "entry", "sent")]
+
+
+def test_a_refusal_that_does_not_pass_is_the_last_word_after_a_while(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    world.house.prices.prices[A] = None
+    world.house.made.submitter._sighting.prices._told.clear()
+    for day, price in [(6, 104), (7, 108)]:
+        world.trade([bar(A, day, price)])
+        world.house.prices.prices[A] = None
+        world.hear([bar(A, day, price)])
+    assert world.outcomes() == [(A, "entry", "planned")]
+
+    for _ in range(11):
+        world.wait(30)
+
+    assert world.outcomes() == [(A, "entry", "denied")]
+    [told] = world.house.said(SignalDenied)
+    assert told.reason is DenyReason.NO_REFERENCE_PRICE
 
 
 def test_a_budget_refuses_what_would_be_more_and_says_so_once(database: Database) -> None:
