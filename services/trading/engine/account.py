@@ -153,10 +153,6 @@ class Ledger:
         """Nothing is held, and nothing works."""
         return not self.account.open and not any(self.account.shares.values())
 
-    def sent(self, intent_id: IntentId) -> bool:
-        """Whether an intent has become an order."""
-        return bool(self._families.get(intent_id)) or intent_id not in self.account.open
-
     def split(self, symbol: Symbol, ratio: Decimal) -> None:
         """Make `ratio` new shares of each old one that is held. What they cost stays."""
         held = self.held(symbol)

@@ -6,28 +6,26 @@ rest, and finds what was sent under the same names.
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 from services.contracts.events import Event
 from services.contracts.market import Symbol
-from services.contracts.orders import ClientOrderId, DenyReason, IntentId, OrderIntent, OrderTicket
+from services.contracts.orders import DenyReason, IntentId, OrderIntent, OrderTicket
 from services.contracts.strategies import SignalDenied, SignalEmitted, SignalExpired
-from services.kit.errors import SightlineError
-from services.trading.desk.errors import NotOwnerError
 from services.trading.desk.views import VerdictState
 from services.trading.engine import store
 from services.trading.engine.account import Ledger
+from services.trading.engine.cancels import Cancels
 from services.trading.engine.config import StrategyConfig
 from services.trading.engine.deciding import CLOSE, ENTRY
+from services.trading.engine.fates import Fate, fate_of
 from services.trading.engine.parts import EngineParts
 from services.trading.engine.store import Kept, Outcome, Signal
 from services.trading.orders.order import Order
+from services.trading.orders.store import of_intent as orders_of_intent
 
-_CANCEL_SECONDS: Final = 10.0
-_CANCEL_POLL_SECONDS: Final = 0.02
 # Two and a half minutes in all: an order that nobody knows of is believed to be nowhere after one.
 _MOST_TRIES: Final = 10
 _FIRST_WAIT_SECONDS: Final = 0.5
@@ -42,6 +40,7 @@ _PASSING: Final = frozenset(
         DenyReason.UNKNOWN_IN_SYMBOL,
     }
 )
+_MOST_ATTEMPTS: Final = 5
 _NONE: Final = timedelta()
 _LATE: Final = "its bar ended too long ago"
 
@@ -69,6 +68,7 @@ class Hands:
         self._ledger = ledger
         self._stopping = stopping
         self._calendar = parts.calendars[config.timeframe]
+        self._cancels = Cancels(config.name, parts, ledger, stopping)
         self._cleared: set[Symbol] = set()
         self._tries: dict[IntentId, tuple[int, float]] = {}
         self.planned: list[Signal] = []
@@ -118,47 +118,21 @@ class Hands:
         return timedelta(seconds=limit - self.age_seconds(signal))
 
     def drop(self, signal: Signal, why: str) -> None:
-        """A newer decision has taken its place."""
-        self._conclude(signal, Outcome.DROPPED, why)
+        """A newer decision has taken its place; an order that may be there is not forgotten."""
+        if self._fate(signal) in {Fate.THERE, Fate.IN_QUESTION}:
+            self._sent(signal)
+        else:
+            self._conclude(signal, Outcome.DROPPED, why)
         self.planned.remove(signal)
+
+    def end(self, orders: list[Order]) -> None:
+        """Cancel orders; see `Cancels.end`."""
+        self._cancels.end(orders)
 
     def refresh(self) -> None:
         """Read what became of its orders. Raises `DatabaseError`."""
         with self._parts.database.reading() as connection:
             self._ledger.refresh(connection)
-
-    def end(self, orders: list[Order]) -> None:
-        """Cancel orders, and wait until each has ended or the venue has been silent for ten seconds."""
-        deadline = self._parts.clock.monotonic() + _CANCEL_SECONDS
-        names = [order.client_order_id for order in orders]
-        asked: set[str] = set()
-        while not self._stopping.is_set():
-            left = [order for order in self._ledger.working() if order.client_order_id in names]
-            if not left:
-                return
-            if self._parts.clock.monotonic() > deadline:
-                _log.warning("%s goes on although %d orders are not canceled yet", self._kept.name, len(left))
-                return
-            unasked = [order for order in left if order.client_order_id not in asked]
-            if unasked:  # one after the other: with an entry, and with an exit, the others go by themselves
-                asked.add(unasked[0].client_order_id)
-                self._ask(unasked[0], self._cancel)
-            else:
-                self._stopping.wait(_CANCEL_POLL_SECONDS)
-                self._ask(left[0], self._parts.orders.look)
-            self.refresh()
-
-    def _cancel(self, name: ClientOrderId) -> None:
-        self._parts.orders.cancel(name, self._kept.name)
-        self._parts.orders.look(name)
-
-    def _ask(self, order: Order, work: Callable[[ClientOrderId], object]) -> None:
-        try:
-            work(order.client_order_id)
-        except NotOwnerError:
-            raise
-        except SightlineError as error:
-            _log.warning("a cancel for %s is not settled: %s", self._kept.name, error.detail)
 
     def _clear(self, symbol: Symbol) -> None:
         self.refresh()
@@ -170,18 +144,23 @@ class Hands:
             if account.open[order.intent_id].bar_at != self._kept.decided
             and not (keeps_close and self._ledger.leg(order) == CLOSE)
         ]
-        self.end(old)
+        self._cancels.end(old)
 
     def _send(self, signal: Signal) -> bool:
         """Whether it is known what became of it."""
         self.refresh()
-        if self._ledger.sent(signal.intent_id):
-            self._conclude(signal, Outcome.SENT, "", _emitted(signal, self.age_seconds(signal)))
-            return True
+        fate = self._fate(signal)
+        if fate is Fate.THERE:
+            return self._sent(signal)
+        if fate is Fate.IN_QUESTION:
+            return False
         if self.too_old(signal):
             self._conclude(signal, Outcome.EXPIRED, _LATE, expired(signal, self.age_seconds(signal)))
             return True
-        if signal.leg == ENTRY and self._ledger.closing(signal.symbol):
+        return self._again(signal) if fate is Fate.NEVER_THERE else self._try(signal)
+
+    def _try(self, signal: Signal) -> bool:
+        if signal.wish.leg == ENTRY and self._ledger.closing(signal.symbol):
             return False
         ticket = self._fitting(signal)
         if ticket is None:
@@ -191,14 +170,41 @@ class Hands:
             return False
         return self._submit(replace(signal, ticket=ticket))
 
+    def _fate(self, signal: Signal) -> Fate:
+        with self._parts.database.reading() as connection:
+            return fate_of(orders_of_intent(connection, signal.intent_id))
+
+    def _sent(self, signal: Signal) -> bool:
+        self._tries.pop(signal.intent_id, None)
+        self._conclude(signal, Outcome.SENT, "", _emitted(signal, self.age_seconds(signal)))
+        return True
+
+    def _again(self, signal: Signal) -> bool:
+        """Send under another name what no venue has: the process, or the way, was gone before it arrived."""
+        if signal.attempt >= _MOST_ATTEMPTS:
+            self._conclude(signal, Outcome.DROPPED, f"no venue had its order, {signal.attempt} times")
+            return True
+        following = signal.again()
+        account = self._kept.account
+        account.open = {name: each for name, each in account.open.items() if name != signal.intent_id}
+        account.open[following.intent_id] = following.opened
+        with self._parts.facts.transaction() as tx:
+            store.conclude(tx.connection, signal, Outcome.DROPPED, "no venue had its order: it is sent again")
+            store.add(tx.connection, following, Outcome.PLANNED)
+            store.keep(tx.connection, self._kept)
+        wait_seconds = _FIRST_WAIT_SECONDS * 2**signal.attempt
+        self._tries[following.intent_id] = (0, self._parts.clock.monotonic() + wait_seconds)
+        self.planned[self.planned.index(signal)] = following
+        return False
+
     def _fitting(self, signal: Signal) -> OrderTicket | None:
         """The order as it fits what is held now; None when there is nothing left to do."""
         ticket, held = signal.ticket, self._ledger.held(signal.symbol)
         along = held * ticket.side.sign
-        if signal.leg == CLOSE:
+        if signal.wish.leg == CLOSE:
             shares = min(ticket.quantity, -along)
             return ticket.model_copy(update={"quantity": shares}) if shares > 0 else None
-        if signal.leg == ENTRY and along:
+        if signal.wish.leg == ENTRY and along:
             return None
         return ticket
 
@@ -215,17 +221,15 @@ class Hands:
         if self._parts.clock.monotonic() < due:
             return False
         placement = self._parts.orders.submit(self._intent(signal))
-        emitted = _emitted(signal, self.age_seconds(signal))
         if placement.denial is None:
-            self._tries.pop(signal.intent_id, None)
-            self._conclude(signal, Outcome.SENT, "", emitted)
-            return True
+            return fate_of(placement.orders) is Fate.THERE and self._sent(signal)
         reason, detail = placement.denial.reason, placement.denial.detail
         if reason in _PASSING and tries < _MOST_TRIES:
             wait_seconds = min(_FIRST_WAIT_SECONDS * 2**tries, _LONGEST_WAIT_SECONDS)
             self._tries[signal.intent_id] = (tries + 1, self._parts.clock.monotonic() + wait_seconds)
             return False
         self._tries.pop(signal.intent_id, None)
+        emitted = _emitted(signal, self.age_seconds(signal))
         self._conclude(signal, Outcome.DENIED, f"{reason}: {detail}", emitted, denied(signal, reason, detail))
         return True
 

@@ -33,6 +33,7 @@ from services.trading.engine.config import StrategyConfig
 from services.trading.engine.market_time import BarCalendar
 from services.trading.engine.parts import EngineParts
 from services.trading.engine.schedule import scheduled
+from services.trading.engine.store import base_leg
 from services.trading.engine.strategist import Strategist
 from services.trading.engine.tables import STRATEGY_SIGNALS
 from services.trading.marketdata.port import Adjustment, BarRequest, BarSource, Timeframe
@@ -265,7 +266,7 @@ def _done(connection: Connection, strategy: str, after: datetime | None, told_by
         shares = Decimal(row.quantity) * ticket.side.sign
         if not shares:
             continue
-        kind = row.leg if row.parent is None else "stop" if ticket.order_type in _STOPS else "target"
+        kind = base_leg(row.leg) if row.parent is None else "stop" if ticket.order_type in _STOPS else "target"
         before = found.get(row.client_order_id)
         total = shares if before is None else before.shares + shares
         found[row.client_order_id] = Did(Symbol(row.symbol), moment(row.bar_at_us), total, kind)

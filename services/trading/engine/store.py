@@ -1,7 +1,7 @@
 """Reads and writes of what the engine keeps, always inside the caller's transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -20,6 +20,7 @@ from services.trading.engine.deciding import Wish
 from services.trading.engine.tables import STRATEGIES, STRATEGY_SIGNALS
 
 _WORDS = 400
+_ATTEMPT = "-"
 _ADD_UNLESS_THERE = {
     dialect: Prepared(made(STRATEGY_SIGNALS).on_conflict_do_nothing())
     for dialect, made in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
@@ -61,6 +62,7 @@ class Signal:
     """An order that a strategy wants.
 
     Attributes:
+        leg: What it is for, "entry"; from the second attempt on with its number, "entry-2".
         number: Its place among those of one bar.
         bar_at: Start of the bar that it was decided at; decided_at, when that was.
         last: The last close then, in dollars.
@@ -86,11 +88,26 @@ class Signal:
     @property
     def opened(self) -> Open:
         """As the account notes it while it is not over."""
-        return Open(symbol=self.symbol, leg=self.leg, bar_at=self.bar_at)
+        return Open(symbol=self.symbol, leg=self.wish.leg, bar_at=self.bar_at)
 
     @property
     def wish(self) -> Wish:
-        return Wish(self.leg, self.ticket)
+        return Wish(base_leg(self.leg), self.ticket)
+
+    @property
+    def attempt(self) -> int:
+        """Counts the names under which it was sent, from 1."""
+        _, _, number = self.leg.partition(_ATTEMPT)
+        return int(number or 1)
+
+    def again(self) -> "Signal":
+        """The same under its next name."""
+        return replace(self, leg=f"{self.wish.leg}{_ATTEMPT}{self.attempt + 1}")
+
+
+def base_leg(leg: str) -> str:
+    """What an order is for, whichever attempt it is: "entry" of "entry-2"."""
+    return leg.partition(_ATTEMPT)[0]
 
 
 def load(connection: Connection, name: str) -> Kept | None:

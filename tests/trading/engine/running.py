@@ -190,10 +190,11 @@ class Progress:
             query = "SELECT count(*) FROM strategy_signals WHERE outcome = 'planned'"
             return int(connection.execute(query).fetchone()[0])
 
-    def outcomes(self) -> set[str]:
-        """What became of all signals so far."""
+    def lost(self) -> list[tuple[str, ...]]:
+        """The signals that became no order, and not because they were sent again under another name."""
         with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)) as connection:
-            return {row[0] for row in connection.execute("SELECT DISTINCT outcome FROM strategy_signals")}
+            query = "SELECT strategy, symbol, leg, outcome, detail FROM strategy_signals WHERE outcome <> 'sent'"
+            return [row for row in connection.execute(query) if "it is sent again" not in row[-1]]
 
     def through(self, moment: datetime, names: Collection[str]) -> bool:
         """Whether every strategy has done what it decided at a moment."""

@@ -22,7 +22,7 @@ from services.contracts.strategies import (
     StrategyStopped,
 )
 from services.kit.database import Database
-from services.trading.brokers.port import OutcomeUnknown, Rejected
+from services.trading.brokers.port import NotSent, OutcomeUnknown, Rejected
 from services.trading.engine.config import Budget
 from services.trading.portfolio import store as portfolio
 from services.trading.strategies.parameters import Params
@@ -143,6 +143,52 @@ def test_a_rejection_of_the_venue_leaves_the_strategy_without_the_position(datab
     assert world.outcomes() == [(A, "entry", "sent")]
     assert world.look.held == {}
     assert world.strategist._ledger.flat
+
+
+@pytest.mark.parametrize("lost", [OutcomeUnknown("the process ended"), NotSent("the network is down")])
+def test_a_signal_whose_order_no_venue_has_is_sent_again_under_another_name(
+    database: Database, lost: OutcomeUnknown | NotSent
+) -> None:
+    world = fallen(World(database, trend()))
+    world.broker.answer_submits(lost)
+    for day, price in [(6, 104), (7, 108)]:
+        world.day(bar(A, day, price))
+    for _ in range(15):
+        world.wait(10)
+
+    crossed = FIRST + 7 * DAY
+    names = [name for name, _ in world.broker.submitted]
+    assert names == [f"{intent_id('trend', A, crossed, leg)}.0" for leg in ("entry", "entry-2")]
+    assert list(world.orders()) == names[1:]
+    assert world.outcomes() == [(A, "entry", "dropped"), (A, "entry-2", "sent")]
+    [emitted] = world.house.said(SignalEmitted)
+    assert f"{emitted.intent_id}.0" == names[1]
+    world.day(bar(A, 8, 112))
+    assert world.look.held[A] > 0
+
+
+def test_a_signal_whose_answer_was_lost_is_not_sent_again(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    world.broker.answer_submits(OutcomeUnknown("the answer was lost"), arrived=True)
+    for day, price in [(6, 104), (7, 108)]:
+        world.day(bar(A, day, price))
+    assert world.outcomes() == [(A, "entry", "planned")]
+    for _ in range(15):
+        world.wait(10)
+
+    assert len(world.broker.submitted) == 1
+    assert world.outcomes() == [(A, "entry", "sent")]
+
+
+def test_an_order_in_question_that_a_newer_decision_overtakes_is_not_forgotten(database: Database) -> None:
+    config = trend(parameters={"fast": 2, "slow": 5}, stale_after_seconds=10**6)
+    world = fallen(World(database, config))
+    world.broker.answer_submits(OutcomeUnknown("the answer was lost"), arrived=True)
+    for day, price in [(6, 104), (7, 108), (8, 90), (9, 80)]:
+        world.day(bar(A, day, price))
+
+    assert world.outcomes()[0] == (A, "entry", "sent")
+    assert [side for _, side, _ in world.sent] == ["buy", "sell"]
 
 
 def test_a_signal_waits_for_a_venue_that_is_not_ready(database: Database) -> None:
