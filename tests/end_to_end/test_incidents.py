@@ -33,9 +33,25 @@ def incidents(platform: Platform) -> list[IncidentView]:
     return [each for each in listed if VENUE in each.target]
 
 
-def one(platform: Platform, incident_id: str) -> IncidentView:
-    answer = platform.ask(f"/incidents/{incident_id}", service="automation")
-    return IncidentView.model_validate_json(answer.content)
+def ended(platform: Platform, incident_id: str) -> IncidentView:
+    """The incident at its end; a failure shows how far it came."""
+    told = 0
+
+    def look() -> IncidentView | None:
+        nonlocal told
+        answer = platform.ask(f"/incidents/{incident_id}", service="automation")
+        found = IncidentView.model_validate_json(answer.content)
+        for change in found.changes[told:]:
+            print(change.model_dump_json())
+        told = len(found.changes)
+        return found if found.status.over else None
+
+    try:
+        return eventually(look, within_seconds=180, what="end of the incident")
+    except pytest.fail.Exception:
+        print(platform.run("incidents", incident_id).stdout, platform.run("trading").stdout)
+        print(platform.run("runs").stdout, platform.run("approvals").stdout)
+        raise
 
 
 def test_a_venue_that_refuses_is_acted_upon_and_the_incident_ends_with_it(platform: Platform) -> None:
@@ -49,21 +65,17 @@ def test_a_venue_that_refuses_is_acted_upon_and_the_incident_ends_with_it(platfo
         )
     assert acted.run_ids
 
-    ended = eventually(
-        lambda: found if (found := one(platform, acted.incident_id)).status.over else None,
-        within_seconds=180,
-        what="end of the incident",
-    )
-    statuses = [change.status for change in ended.changes]
+    incident = ended(platform, acted.incident_id)
+    statuses = [change.status for change in incident.changes]
     assert statuses[0] is IncidentStatus.OPENED
-    assert IncidentStatus.RESOLVED in statuses, ended.changes
+    assert IncidentStatus.RESOLVED in statuses, incident.changes
     eventually(lambda: platform.run("trading").returncode == 0, within_seconds=60, what="ready venue")
 
-    shown = platform.run("incidents", ended.incident_id)
-    assert ended.title in shown.stdout, shown.stderr
+    shown = platform.run("incidents", incident.incident_id)
+    assert incident.title in shown.stdout, shown.stderr
 
     def told() -> bool:
         mails = [path.read_text(errors="replace") for path in (platform.data_dir / "mail" / "new").glob("*")]
-        return any(ended.incident_id in mail.replace("=\n", "") for mail in mails)
+        return any(incident.incident_id in mail.replace("=\n", "") for mail in mails)
 
     eventually(told, within_seconds=60, what="mail about the incident's end")
