@@ -35,23 +35,19 @@ def incidents(platform: Platform) -> list[IncidentView]:
 
 def ended(platform: Platform, incident_id: str) -> IncidentView:
     """The incident at its end; a failure shows how far it came."""
-    told = 0
+    found: IncidentView | None = None
 
     def look() -> IncidentView | None:
-        nonlocal told
+        nonlocal found
         answer = platform.ask(f"/incidents/{incident_id}", service="automation")
         found = IncidentView.model_validate_json(answer.content)
-        for change in found.changes[told:]:
-            print(change.model_dump_json())
-        told = len(found.changes)
         return found if found.status.over else None
 
     try:
         return eventually(look, within_seconds=180, what="end of the incident")
-    except pytest.fail.Exception:
-        print(platform.run("incidents", incident_id).stdout, platform.run("trading").stdout)
-        print(platform.run("runs").stdout, platform.run("approvals").stdout)
-        raise
+    except pytest.fail.Exception as failed:
+        shown = [platform.run(command).stdout for command in ("trading", "runs", "approvals")]
+        pytest.fail("\n".join([str(failed), str(found), *shown]))
 
 
 def test_a_venue_that_refuses_is_acted_upon_and_the_incident_ends_with_it(platform: Platform) -> None:
