@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -142,6 +143,32 @@ def test_faults_when_planned_then_each_is_used_once_in_order(venue: LoginSimulat
     statuses = [ask(venue, "GET", "/alpaca/v2/account").status_code for _ in range(4)]
     assert statuses == [500, 401, 429, 401]
     assert {fault.value for fault in Fault} >= {"garbage", "turned_away", "unavailable"}
+
+
+def test_message_when_the_carrier_is_slow_then_it_comes_that_much_later_and_the_broker_answers_as_ever(
+    clock: FakeClock,
+) -> None:
+    came: list[float] = []
+
+    class Carrier:
+        async def send(self, number: str, body: str) -> None:  # noqa: ARG002 -- the port's
+            came.append(time.monotonic())
+
+    venue = LoginSimulators(clock, SystemRandomness(), Carrier())
+    _robinhood(venue, factor=Factor.SMS, phone="+15005550001")
+    assert ask(venue, "PUT", "/local/sms", json={"delay_seconds": 0.3}).status_code == 204
+    asked = time.monotonic()
+    assert _password(venue).json()["mfa_required"] is True
+    assert ask(venue, "PUT", "/local/sms", json={"delay_seconds": 0}).status_code == 204
+    at_once = time.monotonic()
+    _password(venue)
+    assert came[0] - asked >= 0.3
+    assert came[1] - at_once < 0.3
+
+
+@pytest.mark.parametrize("seconds", [-1, 601, "soon"])
+def test_message_when_the_delay_makes_no_sense_then_it_is_refused(venue: LoginSimulators, seconds: object) -> None:
+    assert ask(venue, "PUT", "/local/sms", json={"delay_seconds": seconds}).status_code == 422
 
 
 def test_control_when_an_account_is_opened_then_logins_at_it_are_counted_and_no_secret_is_told(

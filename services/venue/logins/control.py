@@ -11,6 +11,7 @@ from services.contracts.auth import Broker
 from services.venue.logins.answers import detail
 from services.venue.logins.customers import Customer, Customers, Decision, Factor
 from services.venue.logins.faults import Fault, Faults
+from services.venue.logins.sms import SlowSms
 
 
 class _Body(BaseModel):
@@ -44,7 +45,15 @@ class NewFaults(BaseModel):
     faults: list[Fault] = Field(max_length=100)
 
 
-def control_routes(customers: Customers, faults: Faults) -> list[Route]:
+class NewDelay(BaseModel):
+    """How long text messages are under way from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    delay_seconds: float = Field(ge=0, le=600, allow_inf_nan=False)
+
+
+def control_routes(customers: Customers, faults: Faults, sms: SlowSms) -> list[Route]:
     """What stands under /local. It opens no real account: whoever reaches this host may use it."""
 
     async def open_account(request: Request) -> Response:
@@ -65,6 +74,10 @@ def control_routes(customers: Customers, faults: Faults) -> list[Route]:
         faults.plan(new.broker, *new.faults)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
+    async def delay(request: Request) -> Response:
+        sms.delay_seconds = NewDelay.model_validate_json(await request.body()).delay_seconds
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     async def logins(request: Request) -> Response:  # noqa: ARG001 -- the handler's signature
         told = [
             {"broker": each.broker, "name": each.name, "submissions": each.submissions, "codes": len(each.codes)}
@@ -77,6 +90,7 @@ def control_routes(customers: Customers, faults: Faults) -> list[Route]:
         Route("/customers", open_account, methods=["PUT"]),
         Route("/decisions", decide, methods=["PUT"]),
         Route("/faults", plan, methods=["POST"]),
+        Route("/sms", delay, methods=["PUT"]),
         Route("/logins", logins, methods=["GET"]),
     ]
 

@@ -15,7 +15,7 @@ from services.venue.logins.faults import Faults
 from services.venue.logins.ibkr import IbkrSimulator
 from services.venue.logins.robinhood import RobinhoodSimulator
 from services.venue.logins.schwab import SchwabSimulator
-from services.venue.logins.sms import SmsSender
+from services.venue.logins.sms import SlowSms, SmsSender
 
 PREFIXES: Final = ("/alpaca", "/schwab", "/ibkr", "/robinhood", "/local")
 
@@ -34,14 +34,15 @@ class LoginSimulators:
         self.customers = Customers()
         self.faults = Faults()
         self.ibkr = IbkrSimulator(self.customers, self.faults, clock)
-        robinhood = RobinhoodSimulator(self.customers, self.faults, clock, randomness, sms)
+        carrier = SlowSms(sms)
+        robinhood = RobinhoodSimulator(self.customers, self.faults, clock, randomness, carrier)
         self.app = Starlette(
             routes=[
                 Mount("/alpaca", routes=AlpacaSimulator(self.customers, self.faults).routes()),
                 Mount("/schwab", routes=SchwabSimulator(self.customers, self.faults, clock, randomness).routes()),
                 Mount("/ibkr", routes=self.ibkr.routes()),
                 Mount("/robinhood", routes=robinhood.routes()),
-                Mount("/local", routes=control_routes(self.customers, self.faults)),
+                Mount("/local", routes=control_routes(self.customers, self.faults, carrier)),
             ],
             exception_handlers={ValidationError: refuse_invalid},
         )

@@ -4,6 +4,7 @@ The signature is described at https://www.twilio.com/docs/usage/security#validat
 account's auth token, of the URL followed by the form's fields sorted by name, each name directly before its value.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -61,6 +62,22 @@ class TwilioSimulator:
             return
         if not response.is_success:
             _log.warning("the webhook for text messages answered %d", response.status_code)
+
+
+class SlowSms:
+    """Holds each message back for as long as a slow carrier would, then hands it on.
+
+    Attributes:
+        delay_seconds: How long messages that are sent from now on are under way.
+    """
+
+    def __init__(self, sender: SmsSender) -> None:
+        self._sender = sender
+        self.delay_seconds = 0.0
+
+    async def send(self, number: str, body: str) -> None:
+        await asyncio.sleep(self.delay_seconds)
+        await self._sender.send(number, body)
 
 
 def signature(auth_token: str, url: str, fields: Mapping[str, str]) -> str:
