@@ -1055,7 +1055,7 @@ KNOWLEDGE_FOLLOWED_UNTIL = Metric(
 )
 
 # --- what writes itself
-DOCUMENT_KIND = Label("kind", ("postmortem", "digest", "weekly_review"))
+DOCUMENT_KIND = Label("kind", ("postmortem", "digest", "weekly_review", "audit_report"))
 DOCUMENTS = Metric(
     "sightline_documents_total",
     Kind.COUNTER,

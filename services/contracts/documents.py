@@ -14,6 +14,7 @@ class DocumentKind(StrEnum):
     POSTMORTEM = "postmortem"  # of one incident
     DIGEST = "digest"  # of a day
     WEEKLY_REVIEW = "weekly_review"
+    AUDIT_REPORT = "audit_report"  # who did what in a period, and whether the records are whole
 
 
 class DocumentStatus(StrEnum):

@@ -47,6 +47,7 @@ class Database:
         self._busy_timeout_seconds = busy_timeout_seconds
         self._turns = Turns()
         self._kept: Connection | None = None
+        self._log: Path | None = None  # of SQLite, once it was asked for: finding it takes eight calls of the system
         self._shared_sync = SharedSync(self._sync_now)
         if self._url.get_backend_name() == "sqlite":
             self._writing = sqlite_engines.writing_engine(self._url, busy_timeout_seconds)
@@ -144,7 +145,10 @@ class Database:
         # the log anew. It syncs the log's header itself, so that a log that was synced can be read.
         path = Path(str(self._url.database))
         try:
-            sync_file(path.resolve().with_name(f"{path.resolve().name}-wal"))
+            if self._log is None:
+                real = path.resolve()
+                self._log = real.with_name(f"{real.name}-wal")
+            sync_file(self._log)
         except OSError as error:
             raise DatabaseError(
                 f"The database {path} cannot be written to disk for good: {error.strerror}. Check the disk."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, MutableMapping
 
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -27,6 +28,8 @@ def extract(headers: Mapping[str, str]) -> Context:
 
 def traceparent() -> str:
     """The W3C `traceparent` of the current span, or "" outside one."""
-    carrier: dict[str, str] = {}
-    inject(carrier)
-    return carrier.get(TRACEPARENT, "")
+    # Every fact carries it. https://www.w3.org/TR/trace-context/#traceparent-header, as `inject` writes it.
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

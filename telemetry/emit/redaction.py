@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
 from pathlib import PurePath
 from uuid import UUID
 
@@ -20,6 +19,7 @@ MAX_FIELDS = 32
 MAX_FIELD_CHARS = 1_024
 _MAX_NAME_CHARS = 64
 _MAX_DEPTH = 4
+_MOST_NAMES = 1_024  # that are remembered
 
 # What is searched is cut four times further out than what is kept, so a secret that the first cut halves is gone with
 # the second.
@@ -39,7 +39,7 @@ class Redactor:
 
     def __init__(self, on_redaction: Callable[[str], None] | None = None) -> None:
         self._on_redaction = on_redaction
-        self._describe_name = lru_cache(maxsize=1_024)(_describe_name)
+        self._names: dict[str, tuple[str, bool, bool]] = {}
 
     def text(self, value: str) -> str:
         """Return `value` without its secrets, cut to `MAX_TEXT_CHARS` characters (its head and its tail)."""
@@ -59,11 +59,7 @@ class Redactor:
         return tuple(pairs)
 
     def _field(self, name: str, value: object) -> tuple[str, str]:
-        if len(name) > _MAX_NAME_CHARS or may_hold_secret(name):
-            # Such a name is data, not a word of ours; it is not remembered either.
-            clean_name, is_secret, is_code = _describe_name(self._scrub(name)[:_MAX_NAME_CHARS])
-        else:
-            clean_name, is_secret, is_code = self._describe_name(name)
+        clean_name, is_secret, is_code = self._names.get(name) or self._described(name)
         if is_secret and value is not None and value != "":
             self._count("field", 1)
             return clean_name, REDACTED
@@ -72,6 +68,15 @@ class Redactor:
             self._count("code", 1)
             return clean_name, REDACTED
         return clean_name, rendered if len(rendered) <= MAX_FIELD_CHARS else _cut(rendered, MAX_FIELD_CHARS, 0)
+
+    def _described(self, name: str) -> tuple[str, bool, bool]:
+        if len(name) > _MAX_NAME_CHARS or may_hold_secret(name):
+            # Such a name is data, not a word of ours; it is not remembered either.
+            return _describe_name(self._scrub(name)[:_MAX_NAME_CHARS])
+        described = _describe_name(name)
+        if len(self._names) < _MOST_NAMES:
+            self._names[name] = described
+        return described
 
     def _scrub(self, value: str) -> str:
         for pattern, expression, replacement in REPLACEMENTS:
@@ -95,7 +100,9 @@ def _describe_name(name: str) -> tuple[str, bool, bool]:
 def _flatten(mapping: Mapping[str, object], prefix: str, depth: int) -> Iterator[tuple[str, object]]:
     for key, value in mapping.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value and depth < _MAX_DEPTH and not SECRET_NAME.search(name):
+        if type(value) is str:  # as most are; to ask a class of `abc` takes longer
+            yield name, value
+        elif isinstance(value, Mapping) and value and depth < _MAX_DEPTH and not SECRET_NAME.search(name):
             yield from _flatten(value, f"{name}.", depth + 1)
         else:
             yield name, value

@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from telemetry.catalogue import TELEMETRY_REDACTIONS
@@ -101,6 +101,34 @@ def test_text_when_it_is_clean_then_it_is_unchanged(words: list[str]) -> None:
 def test_quick_look_when_a_pattern_matches_then_it_has_said_so(text: str) -> None:
     if any(expression.search(text) for _, expression, _ in REPLACEMENTS):
         assert may_hold_secret(text)
+
+
+# Where the quick look ends early: short texts made of what secrets are made of, and of what they begin with.
+_SHORT = st.one_of(
+    st.text("eyJbar PKACotpcde2fa0123456789-:=", max_size=20),
+    st.lists(st.sampled_from(["bearer", "eyJ", "2fa", "otp", "code", "pwd", "pin", " ", "-", "1", "123456", ":", "="]))
+    .map("".join)
+    .filter(lambda text: len(text) <= 20),
+)
+
+
+@given(text=_SHORT)
+@example("bearer 1")
+@example("pwd=1")
+@example("otp123456")
+def test_quick_look_at_a_short_text_misses_nothing_that_all_patterns_find(text: str) -> None:
+    whole = text
+    for _, expression, replacement in REPLACEMENTS:
+        whole = expression.sub(replacement, whole)
+    assert Redactor().text(text) == whole
+
+
+def test_names_of_fields_beyond_those_that_are_remembered_are_judged_the_same() -> None:
+    redactor = Redactor()
+    for number in range(1_100):
+        redactor.fields({f"name{number}": "plain"})
+    twice = [redactor.fields({"api_key": "abc", "venue": "alpha"}) for _ in range(2)]
+    assert twice == [(("api_key", "[redacted]"), ("venue", "alpha"))] * 2
 
 
 @pytest.mark.parametrize(

@@ -455,3 +455,13 @@ def test_fork_when_spans_wait_then_each_process_sends_its_own_once(collector: Co
 
     assert forked.returncode == 0
     assert sorted(span.name for span in collector.spans) == ["after.fork", "after.fork", "connected", "parent"]
+
+
+@pytest.mark.parametrize("flags", [TraceFlags.DEFAULT, TraceFlags.SAMPLED])
+@pytest.mark.parametrize("span_id", [1, 0xB7AD6B7169203331])
+def test_the_written_trace_context_is_what_goes_into_headers(flags: int, span_id: int) -> None:
+    span = NonRecordingSpan(SpanContext(TRACE_ID, span_id, is_remote=False, trace_flags=TraceFlags(flags)))
+    headers: dict[str, str] = {}
+    with trace.use_span(span):
+        inject(headers)
+        assert traceparent() == headers["traceparent"]

@@ -1,5 +1,6 @@
 """`sightline documents`: what wrote itself about incidents and periods."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -14,6 +15,10 @@ from services.contracts.documents import DocumentKind, DocumentList, DocumentSta
 
 _SERVICE = "content"
 _WRITE_SECONDS = 60.0
+_REPORT_SECONDS = 300.0
+_SETTLED_SECONDS = 15.0
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+_DAYS = {DocumentKind.DIGEST: 1, DocumentKind.WEEKLY_REVIEW: 7, DocumentKind.AUDIT_REPORT: 30}
 _Id = Annotated[str, typer.Argument(help="The document.", metavar="ID")]
 
 
@@ -21,7 +26,7 @@ def make_app() -> typer.Typer:
     """The commands under `sightline documents`."""
     app = typer.Typer(no_args_is_help=True, help="Postmortems, digests and reviews that write themselves.")
     app.command("list")(listing)
-    for command in (show, write, review):
+    for command in (show, write, report, review):
         app.command()(command)
     return app
 
@@ -71,6 +76,29 @@ def write(context: typer.Context, incident: Annotated[str, typer.Argument(help="
     answer = call(operator, _SERVICE, "POST", "/documents", body=body, timeout_seconds=_WRITE_SECONDS)
     view = DocumentView.model_validate_json(answer.content)
     operator.progress.note(f"`sightline documents show {view.id}` shows it")
+
+
+def report(
+    context: typer.Context,
+    kind: Annotated[DocumentKind, typer.Argument(help="digest, weekly_review or audit_report.", metavar="KIND")],
+    *,
+    days: Annotated[int | None, typer.Option(min=1, max=366, help="How long; 1, 7 or 30 by the kind.")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Its end, in UTC; the last full minute when left out.", formats=_MOMENTS)
+    ] = None,
+) -> None:
+    """Write about a period: a digest, a weekly review or an audit report; asked again it is the same text."""
+    operator = operator_of(context)
+    if kind not in _DAYS:
+        raise typer.BadParameter("a postmortem is about an incident: `sightline documents write INCIDENT`")
+    settled = operator.clock.now() - timedelta(seconds=_SETTLED_SECONDS)
+    end = settled.replace(second=0, microsecond=0) if until is None else until.replace(tzinfo=UTC)
+    start = end - timedelta(days=days or _DAYS[kind])
+    body = {"kind": kind.value, "period_start": start.isoformat(), "period_end": end.isoformat()}
+    operator.progress.note(f"reading what was recorded from {start:%Y-%m-%d %H:%M} until {end:%Y-%m-%d %H:%M} UTC")
+    answer = call(operator, _SERVICE, "POST", "/documents", body=body, timeout_seconds=_REPORT_SECONDS)
+    view = DocumentView.model_validate_json(answer.content)
+    operator.progress.note(f"`sightline documents show {view.id}` shows it, with `--html FILE` as one page")
 
 
 def review(

@@ -33,7 +33,11 @@ _AT_ONCE: Final = 10
 _FIRST_PAUSE: Final = timedelta(seconds=10)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
 _MOST_DOUBLINGS: Final = 8
-_TITLES: Final = {DocumentKind.DIGEST: "Digest", DocumentKind.WEEKLY_REVIEW: "Weekly review"}
+_TITLES: Final = {
+    DocumentKind.DIGEST: "Digest",
+    DocumentKind.WEEKLY_REVIEW: "Weekly review",
+    DocumentKind.AUDIT_REPORT: "Audit report",
+}
 _NEXT: Final = {
     DocumentStatus.DRAFT: (DocumentStatus.IN_REVIEW,),
     DocumentStatus.IN_REVIEW: (DocumentStatus.DRAFT, DocumentStatus.PUBLISHED),
@@ -77,7 +81,7 @@ class DocumentDesk:
         """Write what is asked for; asked again it is the same document.
 
         Raises:
-            NotOverError: The incident's end was not told yet, or is too fresh.
+            NotOverError: The incident's end was not told yet, or the end of what is asked for is too fresh.
             DatabaseError: The database is away.
         """
         if request.incident_id is not None:
@@ -165,12 +169,18 @@ class DocumentDesk:
         return document_id
 
     def _period(self, kind: DocumentKind, start: datetime, end: datetime) -> str:
+        if self._clock.now() < end + timedelta(seconds=SETTLED_SECONDS):
+            raise NotOverError(
+                f"The period ends at {end:%Y-%m-%d %H:%M:%S} UTC, and its last log lines take {SETTLED_SECONDS:.0f} s."
+                " Ask again after that, or for an earlier end."
+            )
         began, document_id = self._clock.monotonic(), f"{kind.value}-{start:%Y%m%dT%H%M%S}-{end:%Y%m%dT%H%M%S}"
         with self._database.reading() as connection:
             if store.row_of(connection, document_id) is not None:
                 return document_id
             endings = store.endings(connection, start, end)
         title = f"{_TITLES[kind]} of {start:%Y-%m-%d} to {end:%Y-%m-%d}"
+        period = self._gatherer.period(kind, start, end)
         inputs = PeriodInputs(
             title=title,
             incidents=tuple(
@@ -178,7 +188,9 @@ class DocumentDesk:
                 for each in endings
             ),
             counts=_counts(endings, start, end),
-            gathered=self._gatherer.period(start, end),
+            gathered=period.gathered,
+            sections=period.sections,
+            equity=period.equity,
         )
         self._keep(kind, document_id, title, None, (start, end), inputs, began)
         return document_id

@@ -114,6 +114,27 @@ class PostmortemInputs(_Input):
         return tuple(dict.fromkeys(seen))[:10]
 
 
+class Section(_Input):
+    """One subject of a text about a period.
+
+    Attributes:
+        lines: What happened one by one where a reader asks who and why, oldest first.
+        cut: There were more lines than are kept.
+    """
+
+    title: str
+    numbers: tuple[SourcedNumber, ...]
+    lines: tuple[Line, ...] = ()
+    cut: bool = False
+
+
+class Curve(_Input):
+    """A measure over time: Unix seconds and values, oldest first."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
 class PeriodInputs(_Input):
     """A text about a period.
 
@@ -121,14 +142,23 @@ class PeriodInputs(_Input):
         title: What the text is called.
         incidents: Those that ended in the period: id, title, outcome.
         counts: How many of them were resolved and how many escalated.
+        sections: Empty in texts that were written before there were any.
+        equity: What each account was worth; empty where the text does not tell of it.
     """
 
     title: str
     incidents: tuple[tuple[str, str, str], ...]
     counts: tuple[SourcedNumber, ...]
     gathered: Gathered
+    sections: tuple[Section, ...] = ()
+    equity: tuple[Curve, ...] = ()
 
     @property
     def numbers(self) -> tuple[SourcedNumber, ...]:
         """Every number in the text."""
+        return (*self.overview, *(number for section in self.sections for number in section.numbers))
+
+    @property
+    def overview(self) -> tuple[SourcedNumber, ...]:
+        """The numbers that stand before all sections."""
         return (*self.counts, *self.gathered.numbers)

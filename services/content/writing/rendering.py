@@ -8,7 +8,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from services.content.writing.chart import timeline_chart
+from services.content.writing.chart import equity_chart, timeline_chart
 from services.content.writing.inputs import PeriodInputs, PostmortemInputs
 from services.contracts.documents import SourcedNumber
 
@@ -42,7 +42,8 @@ def render_postmortem(inputs: PostmortemInputs) -> Written:
 def render_period(inputs: PeriodInputs) -> Written:
     """A text about a period; the same inputs make the same bytes."""
     words = {"title": inputs.title, "incidents": inputs.incidents, "gathered": inputs.gathered}
-    return _written("period", {**words, "numbers": inputs.numbers}, Markup())
+    svg = _inline(equity_chart(inputs.equity)) if inputs.equity else Markup()
+    return _written("period", {**words, "numbers": inputs.overview, "sections": inputs.sections}, svg)
 
 
 def title_of(inputs: PostmortemInputs) -> str:
@@ -87,7 +88,8 @@ def _environment(*, autoescape: bool) -> Environment:
 def _amount(number: SourcedNumber) -> str:
     if number.value is None:
         return "not known"
-    told = f"{number.value:,.1f}" if number.unit else f"{number.value:,.0f}"
+    digits = {"": 0, "dollars": 2}.get(number.unit, 1)
+    told = f"{number.value:,.{digits}f}"
     return f"{'at least ' if number.at_least else ''}{told}{f' {number.unit}' if number.unit else ''}"
 
 

@@ -1,6 +1,6 @@
 """What a step of the machine results in, and how it is put together."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -89,9 +89,9 @@ class Draft:
         before = self.order
         if all(getattr(before, name) == value for name, value in changes.items()):
             return
-        after = replace(before, **changes)
+        after = before.changed(**changes)
         if after.status is not before.status:
-            after = replace(after, sequence=before.sequence + 1, changed_at=self.at, unknown_since=self._unknown(after))
+            after = after.changed(sequence=before.sequence + 1, changed_at=self.at, unknown_since=self._unknown(after))
             self.transitions.append(
                 Transition(
                     sequence=after.sequence,

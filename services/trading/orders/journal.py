@@ -73,7 +73,7 @@ class Journal:
 
     def begin(self, step: Step) -> bool:
         """Write a new order; False, and nothing is changed, when one of that name is there."""
-        first = replace(step, order=replace(step.order, version=1))
+        first = replace(step, order=step.order.changed(version=1))
         if not store.add(self.connection, first):
             return False
         self._tell(first)
@@ -114,9 +114,9 @@ class Journal:
         after = steps[-1].order
         # How recent the news was matters only beside news that are older still: memory is enough for that. After a
         # start the venue is asked, and what it answers is newer than what a stream brought before.
-        changed = replace(after, told_at=order.told_at) != order
+        changed = after.changed(told_at=order.told_at) != order
         return Step(
-            order=replace(after, version=order.version + 1) if changed else after,
+            order=after.changed(version=order.version + 1) if changed else after,
             transitions=tuple(transition for step in steps for transition in step.transitions),
             bookings=tuple(booking for step in steps for booking in step.bookings),
             incidents=tuple(incident for step in steps for incident in step.incidents),

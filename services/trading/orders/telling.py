@@ -1,7 +1,6 @@
 """What each word of a venue about an order means."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -114,7 +113,7 @@ def _strange(draft: Draft, news: Report) -> None:
 
 def _move(draft: Draft, news: Report, **changes: Any) -> None:  # noqa: ANN401 -- fields of Order
     order = draft.order
-    moved = replace(order, **changes)
+    moved = order.changed(**changes)
     reason = order.reason if moved.status is order.status else news.reason
     draft.become(substatus=news.substatus, reason=reason, **changes)
 

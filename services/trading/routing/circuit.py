@@ -152,7 +152,8 @@ def _to(circuit: Circuit, state: CircuitState, at: datetime) -> Circuit:
 
 def _noted(circuit: Circuit, outcome: Outcome, rules: CircuitRules) -> tuple[Outcome, ...]:
     latest = (*circuit.outcomes, outcome)[-_MOST_OUTCOMES:]
-    return tuple(each for each in latest if (outcome.at - each.at).total_seconds() < rules.window_seconds)
+    begin = outcome.at - timedelta(seconds=rules.window_seconds)
+    return tuple(each for each in latest if each.at > begin)
 
 
 @cache

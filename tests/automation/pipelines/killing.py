@@ -1,15 +1,18 @@
-"""`python -m tests.automation.pipelines.killing DIRECTORY PIPELINE [both]`: kill a run in each step; take it up again.
+"""`python -m tests.automation.pipelines.killing DIRECTORY PIPELINE [alone]`: kill a run in its steps; take it up again.
 
-A process without threads that forks: each child opens the real engine, and the first of two kills itself with signal 9
-at a step: right after what the step does, before that is written down, and with `both` also before it. Prints one line
-of JSON for each kill.
+A process without threads that forks: each child opens the real engine and kills itself with signal 9 at a step. One run
+is killed in every one of its steps, one after the other, right after what the step does and before that is written
+down. With `alone` each kill has a run of its own, and is tried before what the step does too. Prints one line of JSON
+for each run, the first of one that nobody touched.
 """
 
 import json
 import os
 import signal
 import sys
+import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,30 +23,32 @@ from sqlalchemy import select
 
 from services.automation.actions.outside import Outside
 from services.automation.approvals.desk import ApprovalDesk
+from services.automation.approvals.policy import POLICY
 from services.automation.incidents.desk import IncidentDesk
 from services.automation.instruments import TABLE
 from services.automation.pipelines import store
 from services.automation.pipelines.dbos_engine import DbosDurable, DbosEngine
 from services.automation.pipelines.executing import Registry, Runner, nothing
-from services.automation.pipelines.pipeline import Cause, Pipeline
 from services.automation.pipelines.running import Surroundings
 from services.automation.routines.handling import House
-from services.automation.routines.table import routines
+from services.automation.routines.table import every
 from services.contracts.events import Envelope
-from services.contracts.pipelines import CauseKind
+from services.contracts.pipelines import ApprovalStatus
 from services.kit.clock import SystemClock
 from services.kit.database import Database
 from services.kit.facts import Facts
 from services.kit.ids import SystemRandomness
 from services.kit.instruments import Instruments
 from services.kit.tables import OUTBOX
+from telemetry.catalogue import INCIDENT_ACTIONS, METRICS, PIPELINE
 from telemetry.emit.metrics import Metrics
 from telemetry.emit.redaction import Redactor
 from tests.automation.conftest import MIGRATIONS
-from tests.automation.routines.conftest import World
+from tests.automation.pipelines.kept_world import KeptWorld, about, scenario
 from tests.kit.conftest import RecordedTelemetry, _TelemetryClock
 
 _MOST_STEPS = 60
+_LOOK_SECONDS = 0.01
 
 
 class HurriedClock:
@@ -65,100 +70,69 @@ class HurriedClock:
         """Nothing waits."""
 
 
-class KeptWorld(World):
-    """A world that outlives processes. Each action brings about what the scenario says, and is counted."""
-
-    path: Path
-    effects: dict[str, str]
-
-    def load(self, path: Path) -> None:
-        self.path = path
-        if path.exists():
-            kept = json.loads(path.read_text())
-            self.reasons, self.usable, self.done = kept["reasons"], kept["usable"], kept["done"]
-            self.firing = set(kept["firing"])
-
-    def save(self) -> None:
-        state = {"reasons": self.reasons, "usable": self.usable, "done": self.done, "firing": sorted(self.firing)}
-        self.path.write_text(json.dumps(state))
-
-    def _do(self, what: str) -> None:
-        if what not in self.done:
-            super()._do(what)
-        if what.startswith("hold"):
-            self.reasons["alpha"] = [each for each in dict.fromkeys(self.reasons["alpha"]) if each.startswith("held")]
-        if what.startswith("log in"):
-            self.usable[what.removeprefix("log in ")] = True
-        if what.startswith("restart"):
-            self.firing.clear()
-        self.save()
-
-
-def scenario(name: str, world: KeptWorld) -> Cause:
-    """The cause that starts the pipeline, and the world that it starts in."""
-    began = SystemClock().now().isoformat()
-    payload: dict[str, Any] = {"severity": "critical", "starts_at": began, "service_name": "trading", "summary": "s"}
-    kind, target = CauseKind.EVENT, "alpha"
-    if name == "venue_degraded":
-        world.reasons["alpha"] = ["not used at present: five failures"]
-        payload = {"now": "open"}
-    elif name in {"recover_session", "keep_sessions_alive"}:
-        world.usable, target, payload = {"schwab": False}, "schwab", {"reason": "401"}
-    elif name == "order_unknown":
-        payload = {"venue": "alpha"}
-    elif name in {"data_stale", "strategy_stopped"}:
-        kind, target = CauseKind.ALERT, "trend"
-        if name == "strategy_stopped":
-            world.firing = {"StrategyStopped"}
-    elif name == "anomaly_triage":
-        payload |= {"anomaly_id": "a1", "detail": "slow"}
-    elif name == "preflight_before_open":
-        world.reasons["alpha"] = ["the stream is down"]
-    return Cause(kind=kind, cause_id="cause-1", name="trading.circuit_changed", target=target, payload=payload)
-
-
 def run(directory: Path, name: str, kill: tuple[str, int] | None) -> None:
     """Start the run, or take it up again, and return at its end; with `kill`, die at that step."""
-    clock = HurriedClock()
+    clock, telemetry = HurriedClock(), RecordedTelemetry(Metrics(_TelemetryClock()))
     world = KeptWorld(clock)  # type: ignore[arg-type] # as much of a clock as is asked for
-    cause = scenario(name, world)
-    world.load(directory / "world.json")
     database = Database(f"sqlite:///{directory / 'automation.db'}", service="automation", versions=[MIGRATIONS])
     database.migrate()
-    telemetry = RecordedTelemetry(Metrics(_TelemetryClock()))
     facts = Facts(database, Instruments(TABLE), telemetry, clock, "automation")
+    incidents = IncidentDesk(facts, clock)
+    cause = scenario(name, world, incidents)
+    world.load(directory / "world.json")
     outside = Outside(sessions=world, venues=world, trading=world, advisers=world, anomalies=world)  # type: ignore[arg-type] # all in one
-    house = House(outside, IncidentDesk(facts, clock), clock, lambda alert: alert in world.firing)
-    pipelines = {each.name: each for each in routines(house)}
+    house = House(
+        outside, incidents, clock, lambda alert: alert in world.firing, lambda _fingerprint: bool(world.firing)
+    )
+    registry = Registry(every(house, world.office()))
+    _declare(telemetry.metrics, registry)
+    approvals = ApprovalDesk(facts, clock, SystemRandomness(), lambda *answer: engine.send(*answer))
     around = Surroundings(
         clock=clock,
         randomness=SystemRandomness(),
         waiter=clock,
         tracer=NoOpTracer(),
         redactor=Redactor(),
-        asking=ApprovalDesk(facts, clock, SystemRandomness(), nothing),
+        asking=approvals,
         holds=nothing,
         told=nothing,
         retried=nothing,
     )
-    runner = Runner(Registry(tuple(pipelines.values())), facts, telemetry.metrics, around)
-    engine = DbosEngine(runner, clock, url=None, directory=directory)  # type: ignore[arg-type] # it waits and stops
+    engine = DbosEngine(Runner(registry, facts, telemetry.metrics, around), clock, url=None, directory=directory)  # type: ignore[arg-type] # it waits and stops
     if kill is not None:
-        _die_at(*kill)
+        _die_at(*kill, world)
     engine.open()
-    pipeline: Pipeline = pipelines[name]
-    started = engine.start(pipeline, cause)
-    while True:
-        with database.reading() as connection:
-            view = store.one(connection, started.run_id)
-        if view is not None and view.status.ended:
-            break
-        os.sched_yield()
+    started = engine.start(registry.get(name), cause)
+    approvals.deliver()
+    pause = threading.Event()
+    while (status := _status(database, started.run_id)) is None:
+        _allow(approvals)
+        pause.wait(_LOOK_SECONDS)
     engine.close()
-    _tell(directory, database, house, view.status.value)
+    _tell(directory, database, incidents, status)
 
 
-def _die_at(when: str, number: int) -> None:
+def _declare(metrics: Metrics, registry: Registry) -> None:
+    for metric in METRICS:
+        if PIPELINE in metric.labels:
+            metrics.declare(metric, PIPELINE.name, [each.name for each in registry])
+    metrics.declare(INCIDENT_ACTIONS, "action", POLICY)
+
+
+def _status(database: Database, run_id: str) -> str | None:
+    """How the run ended, or None."""
+    with database.reading() as connection:
+        view = store.one(connection, run_id)
+    return view.status.value if view is not None and view.status.ended else None
+
+
+def _allow(approvals: ApprovalDesk) -> None:
+    """The person, who allows whatever is asked."""
+    for asked in approvals.listing(status=ApprovalStatus.PENDING, limit=5).approvals:
+        approvals.grant(asked.approval_id, asked.parameters_digest, by="operator")
+
+
+def _die_at(when: str, number: int, world: KeptWorld) -> None:
     """Die at the step of this number, counted over those that really run."""
     count, once = [0], DbosDurable.once
 
@@ -167,8 +141,11 @@ def _die_at(when: str, number: int) -> None:
             count[0] += 1
             if count[0] == number and when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
+            asked = len(world.asked)
             result = function()
             if count[0] == number:
+                world.cut += world.asked[asked:]
+                world.save()
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
@@ -177,30 +154,31 @@ def _die_at(when: str, number: int) -> None:
     DbosDurable.once = counted  # type: ignore[method-assign] # this process is about to die
 
 
-def _tell(directory: Path, database: Database, house: House, status: str) -> None:
+def _tell(directory: Path, database: Database, incidents: IncidentDesk, status: str) -> None:
     with database.reading() as connection:
         facts = [Envelope.model_validate_json(row) for row in connection.execute(select(OUTBOX.c.envelope)).scalars()]
     world = json.loads((directory / "world.json").read_text()) if (directory / "world.json").exists() else {}
-    listed = house.incidents.listing(open_only=False, limit=10).incidents
+    listed = incidents.listing(open_only=False, limit=10).incidents
     told = {
         "status": status,
-        "done": world.get("done", []),
+        "done": [about(each) for each in world.get("done", [])],
         "held": len(world.get("reasons", {}).get("alpha", [])),
         "facts": sorted(fact.event_type for fact in facts if fact.event_type != "pipelines.pipeline_recovered"),
         "incidents": [
             [
                 each.status.value,
                 *each.actions,
-                *(change.status.value for change in house.incidents.one(each.incident_id).changes),
+                *(change.status.value for change in incidents.one(each.incident_id).changes),
             ]
             for each in listed
         ],
     }
-    (directory / "told.json").write_text(json.dumps(told))
+    counted = {name: Counter(about(each) for each in world.get(name, [])) for name in ("asked", "cut")}
+    (directory / "told.json").write_text(json.dumps({"told": told, **counted}))
 
 
-def _in_child(directory: Path, name: str, kill: tuple[str, int] | None) -> int:
-    """The child's signal, 0 when it came to its end."""
+def _in_child(directory: Path, name: str, kill: tuple[str, int] | None) -> bool:
+    """Whether the child was killed; it came to its end otherwise."""
     child = os.fork()
     if child == 0:
         try:
@@ -212,24 +190,48 @@ def _in_child(directory: Path, name: str, kill: tuple[str, int] | None) -> int:
     _, status = os.waitpid(child, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         raise RuntimeError(f"the child for {name} {kill} failed")
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
-def main(directory: Path, name: str, *, both: bool) -> None:
-    """Kill at every step until there is no further step."""
-    for number in range(_MOST_STEPS):
-        for when in (("before", "after") if both else ("after",)) if number else ("never",):
-            home = directory / f"{number}-{when}"
+def _print(directory: Path, kills: str) -> None:
+    sys.stdout.write(json.dumps({"kills": kills, **json.loads((directory / "told.json").read_text())}) + "\n")
+    sys.stdout.flush()
+
+
+def in_turn(directory: Path, name: str) -> None:
+    """Kill one run in every step: the second that really runs is the one after the step that was cut short."""
+    directory.mkdir()
+    kills = 0
+    while _in_child(directory, name, ("after", 1 if kills == 0 else 2)):
+        kills += 1
+        if kills > _MOST_STEPS:
+            raise RuntimeError(f"{name} does not come to its end")
+    _print(directory, f"{kills} in turn")
+
+
+def alone(directory: Path, name: str) -> None:
+    """Kill a run of its own before and after what each step does, until there is no further step."""
+    for number in range(1, _MOST_STEPS):
+        for when in ("before", "after"):
+            home = directory / f"{when} {number}"
             home.mkdir()
-            killed = number > 0 and _in_child(home, name, (when, number)) == signal.SIGKILL
-            if not killed and number > 0:
+            if not _in_child(home, name, (when, number)):
                 return
-            if not (home / "told.json").exists():
-                _in_child(home, name, None)
-            told = json.loads((home / "told.json").read_text())
-            sys.stdout.write(json.dumps({"kill": f"{when} {number}", **told}) + "\n")
-            sys.stdout.flush()
+            _in_child(home, name, None)
+            _print(home, home.name)
+
+
+def main(directory: Path, name: str, *, each_alone: bool) -> None:
+    """One run that nobody touches, then those that are killed."""
+    untouched = directory / "untouched"
+    untouched.mkdir()
+    _in_child(untouched, name, None)
+    _print(untouched, "none")
+    if each_alone:
+        alone(directory, name)
+    else:
+        in_turn(directory / "in turn", name)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], both="both" in sys.argv)
+    main(Path(sys.argv[1]), sys.argv[2], each_alone="alone" in sys.argv)

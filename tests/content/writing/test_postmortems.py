@@ -177,19 +177,6 @@ def test_request_when_the_incident_is_not_over_or_fresh_then_it_is_to_come_again
     assert len(house.stated("content.document_written")) == 1
 
 
-def test_period_when_asked_for_then_incidents_and_orders_in_it_are_counted(house: House) -> None:
-    written(house)
-    request = DocumentRequest(
-        kind=DocumentKind.DIGEST, period_start=BEGAN - timedelta(hours=6), period_end=BEGAN + timedelta(hours=1)
-    )
-    view = house.desk.write(request)
-    assert [number(view, name) for name in ("incidents resolved", "incidents escalated", "orders filled")] == [1, 0, 1]
-    assert "alpha is slow (resolved)" in view.markdown
-    assert house.desk.write(request) == view
-    again = house.desk.again(view.id)
-    assert (again.markdown, again.html) == (view.markdown, house.desk.html(view.id))
-
-
 def test_review_when_taken_in_order_then_it_is_published_and_stays(house: House) -> None:
     written(house)
     with pytest.raises(ReviewOrderError):

@@ -1,6 +1,7 @@
 """Every edge of the state diagram, and what happens off it."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -438,3 +439,19 @@ def test_the_time_that_an_order_was_unknown_is_told_when_that_ends() -> None:
     story = in_status(S.UNKNOWN)
     step = story.hears(story.told(S.OPEN), after=7)
     assert (step.transitions[0].unknown_seconds, story.order.unknown_since) == (7.0, None)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_order_with_other_values_is_what_replace_makes_of_it(status: OrderStatus) -> None:
+    order = in_status(status).order
+    changes = {"reason": "for a test", "sequence": 7, "pending": None, "quantity": Decimal(3)}
+    changed = order.changed(**changes)
+    assert changed == replace(order, **changes)  # type: ignore[arg-type]
+    assert {each.name for each in fields(order) if getattr(order, each.name) != getattr(changed, each.name)} <= {
+        *changes
+    }
+
+
+def test_an_order_takes_no_value_for_a_field_that_it_does_not_have() -> None:
+    with pytest.raises(AttributeError):
+        begun().order.changed(colour="red")
