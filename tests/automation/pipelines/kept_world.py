@@ -73,7 +73,12 @@ class KeptWorld(World):
         self.path.write_text(json.dumps(state))
 
     def office(self) -> Office:
-        return Office(letters=self, documents=self, knowledge=self, research=self)  # type: ignore[arg-type] # all in one
+        work = KeptOffice(self)
+        return Office(letters=work, documents=work, knowledge=work, research=work)
+
+    def do(self, what: str) -> None:
+        """Bring something about."""
+        self._do(what)
 
     def _do(self, what: str) -> None:
         self.asked.append(what)
@@ -93,20 +98,27 @@ class KeptWorld(World):
         known = "reconcile alpha" in self.done
         return [order.model_copy(update={"status": OrderStatus.FILLED})] if known else [order]
 
+
+class KeptOffice:
+    """All of the office in one, over a kept world."""
+
+    def __init__(self, world: KeptWorld) -> None:
+        self._world = world
+
     def listing(self, service: str) -> Sequence[DeadLetter]:
         assert service == "trading"
-        return [DeadLetter(consumer="c", event_id=each, event_type="a.b") for each in self.letters]
+        return [DeadLetter(consumer="c", event_id=each, event_type="a.b") for each in self._world.letters]
 
     def redrive(self, _service: str, letter: DeadLetter) -> None:
-        self.letters = [each for each in self.letters if each != letter.event_id]
-        self._do(f"redrive {letter.event_id}")
+        self._world.letters = [each for each in self._world.letters if each != letter.event_id]
+        self._world.do(f"redrive {letter.event_id}")
 
     def postmortem(self, incident_id: str) -> str:
-        self._do(f"write postmortem of {incident_id}")
+        self._world.do(f"write postmortem of {incident_id}")
         return f"postmortem-{incident_id}"
 
     def periodic(self, kind: str, start: datetime, end: datetime) -> str:
-        self._do(f"write {kind} about {(end - start).days} days up to {end.isoformat()}")
+        self._world.do(f"write {kind} about {(end - start).days} days up to {end.isoformat()}")
         return f"{kind}-{end.isoformat()}"
 
     def standing(self) -> dict[str, int]:
@@ -116,7 +128,7 @@ class KeptWorld(World):
         return [strategy()]
 
     def backtest(self, running: StrategyView, symbol: str) -> dict[str, str]:
-        self._do(f"backtest {running.name} {symbol}")
+        self._world.do(f"backtest {running.name} {symbol}")
         return {"report": f"{symbol}.html"}
 
 

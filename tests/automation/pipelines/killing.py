@@ -21,7 +21,6 @@ from typing import Any
 from opentelemetry.trace import NoOpTracer
 from sqlalchemy import select
 
-from services.automation.actions.outside import Outside
 from services.automation.approvals.desk import ApprovalDesk
 from services.automation.approvals.policy import POLICY
 from services.automation.incidents.desk import IncidentDesk
@@ -80,13 +79,12 @@ def run(directory: Path, name: str, kill: tuple[str, int] | None) -> None:
     incidents = IncidentDesk(facts, clock)
     cause = scenario(name, world, incidents)
     world.load(directory / "world.json")
-    outside = Outside(sessions=world, venues=world, trading=world, advisers=world, anomalies=world)  # type: ignore[arg-type] # all in one
     house = House(
-        outside, incidents, clock, lambda alert: alert in world.firing, lambda _fingerprint: bool(world.firing)
+        world.outside(), incidents, clock, lambda alert: alert in world.firing, lambda _fingerprint: bool(world.firing)
     )
     registry = Registry(every(house, world.office()))
     _declare(telemetry.metrics, registry)
-    approvals = ApprovalDesk(facts, clock, SystemRandomness(), lambda *answer: engine.send(*answer))
+    approvals = ApprovalDesk(facts, clock, SystemRandomness(), lambda *answer: engine.send(*answer))  # noqa: PLW0108 -- there is no engine yet
     around = Surroundings(
         clock=clock,
         randomness=SystemRandomness(),
