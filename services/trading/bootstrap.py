@@ -33,6 +33,7 @@ from services.trading.desk.owner import Fenced, Owner
 from services.trading.desk.parts import DeskParts, Sessions, Venue
 from services.trading.desk.processes import this_process
 from services.trading.desk.verdicts import VerdictKeeper, Vouched
+from services.trading.engine import store as engine_store
 from services.trading.engine.engine import Engine
 from services.trading.engine.view import EngineView
 from services.trading.gauges import TradingGauges
@@ -46,7 +47,13 @@ from services.trading.risk.sight import Market
 from services.trading.settings import TradingFile, TradingSettings, VenueConfig
 from services.trading.strategies.registry import STRATEGIES
 from services.trading.strategy_api import strategy_router
-from services.trading.strategy_gauges import BarMeter, StrategyGauges, declare_strategies, declare_tuned
+from services.trading.strategy_gauges import (
+    BarMeter,
+    StrategyGauges,
+    declare_left_over,
+    declare_strategies,
+    declare_tuned,
+)
 from services.trading.strategy_wiring import BarSite, engine_of
 from services.trading.studies import StudyFollower, ledger_at
 
@@ -168,6 +175,8 @@ class _House:
         data = trading.bars.venue or trading.venues[0].name
         symbols = sorted({symbol for config in trading.strategies for symbol in config.symbols})
         declare_strategies(chassis.telemetry.metrics, [config.name for config in trading.strategies], symbols)
+        with chassis.database.reading() as connection:
+            declare_left_over(chassis.telemetry.metrics, engine_store.unstopped(connection))
         return engine_of(
             trading,
             BarSite(

@@ -13,6 +13,7 @@ from telemetry.catalogue import (
     TRADING_DATA_STALE,
     TRADING_STRATEGY_BUDGET,
     TRADING_STRATEGY_STATE,
+    TRADING_STRATEGY_STOPS,
     TRADING_STUDIES_FINISHED,
     TRADING_STUDY_PROGRESS,
     TRADING_STUDY_TRIALS,
@@ -80,6 +81,11 @@ def declare_strategies(metrics: Metrics, strategies: Iterable[str], symbols: Ite
         for label in metric.labels:
             if label.name in _ENGINE_LABELS and label.values is None:
                 metrics.declare(metric, label.name, names[label.name])
+
+
+def declare_left_over(metrics: Metrics, strategies: Iterable[str]) -> None:
+    """Make strategies known that ran before and that the trading file may name no more: the start stops them."""
+    metrics.declare(TRADING_STRATEGY_STOPS, "strategy", strategies, create=False)
 
 
 def declare_tuned(metrics: Metrics, kinds: Iterable[str]) -> None:

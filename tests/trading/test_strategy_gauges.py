@@ -7,8 +7,8 @@ import pytest
 
 from services.contracts.market import Symbol
 from services.contracts.strategies import StrategyState
-from services.trading.strategy_gauges import BarMeter, StrategyGauges, declare_strategies
-from telemetry.catalogue import METRIC_UNDECLARED, emitted_by
+from services.trading.strategy_gauges import BarMeter, StrategyGauges, declare_left_over, declare_strategies
+from telemetry.catalogue import METRIC_UNDECLARED, TRADING_STRATEGY_STOPS, emitted_by
 from telemetry.emit.clock import SystemClock
 from telemetry.emit.metrics import Metrics
 from tests.fakes.clock import FakeClock
@@ -106,6 +106,14 @@ def test_bars_when_given_to_strategies_then_they_are_counted_by_where_they_come_
         frozenset({("symbol", "IBM"), ("origin", "history")}): 0,
         frozenset({("symbol", "IBM"), ("origin", "stream")}): 1,
     }
+
+
+def test_strategy_when_the_file_names_it_no_more_then_its_stop_is_counted_by_its_name() -> None:
+    metrics = _metrics()
+    declare_left_over(metrics, ["former"])
+    metrics.counter(TRADING_STRATEGY_STOPS, strategy="former", cause="configuration").inc()
+    stops = {labels: value for (name, labels), value in _values(metrics).items() if name == "strategy_stops_total"}
+    assert stops[frozenset({("strategy", "former"), ("cause", "configuration")})] == 1
 
 
 def test_symbols_when_there_are_more_than_a_scrape_should_hold_then_the_start_is_refused() -> None:

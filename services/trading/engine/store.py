@@ -146,6 +146,12 @@ def names(connection: Connection) -> list[str]:
     return list(connection.execute(select(STRATEGIES.c.name).order_by(STRATEGIES.c.name)).scalars())
 
 
+def unstopped(connection: Connection) -> list[str]:
+    """Every strategy that was not stopped when it was last written down, named by the trading file or not."""
+    query = select(STRATEGIES.c.name).where(STRATEGIES.c.state != StrategyState.STOPPED)
+    return list(connection.execute(query.order_by(STRATEGIES.c.name)).scalars())
+
+
 def add(connection: Connection, signal: Signal, outcome: Outcome, detail: str = "") -> None:
     """Write a signal down; nothing happens when it is there."""
     row = {

@@ -144,12 +144,16 @@ def test_a_strategy_that_the_file_does_not_name_any_more_is_stopped(database: Da
     with first.running() as house:
         house.begun()
         house.wait_for(lambda: len(house.house.said(StrategyStarted)) == 2)
+    with database.reading() as connection:
+        assert store.unstopped(connection) == ["one", "other"]
     first.house.owner.release()
     with EngineHouse(database, ONE, clock=first.house.clock).running() as house:
         house.begun()
         [told] = [fact for fact in house.house.said(StrategyStopped) if fact.cause is StopCause.CONFIGURATION]
         assert told.subject == "other"
         assert states(house) == {"one": StrategyState.WARMING_UP}
+    with database.reading() as connection:
+        assert store.unstopped(connection) == ["one"]
 
 
 def test_an_unknown_name_is_answered_with_those_that_there_are(both: EngineHouse) -> None:
