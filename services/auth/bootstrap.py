@@ -264,14 +264,21 @@ def _background(house: _House, door: VaultDoor) -> list[Background]:
 
 def _paper(house: _House, door: VaultDoor, keeper: SessionKeeper) -> list[Background]:
     settings = house.chassis.settings
-    if settings.paper_accounts is None:
+    openings = []
+    if settings.paper_accounts is not None:
+        openings += paper.at_venues(settings.paper_accounts.get_secret_value(), settings.paper_base_url)
+    if settings.paper_logins is not None:
+        openings += paper.at_simulators(settings.paper_logins.get_secret_value(), settings.paper_base_url)
+    if settings.alpaca_paper_keys is not None:
+        openings += paper.at_alpaca(settings.alpaca_paper_keys.get_secret_value())
+    if not openings:
         return []
     opening = PaperAccounts(
-        paper.read(settings.paper_accounts.get_secret_value()),
-        settings.paper_base_url,
+        openings,
         operations=operations_over(house.chassis, house.vault, door, house.accounts, actor="auth"),
         vault=house.vault,
         keeper=keeper,
+        clock=house.chassis.clock,
     )
     return [opening.opening]
 

@@ -62,6 +62,14 @@ class AuthSettings(ServiceSettings):
         default=None,
         description="Accounts at the local paper venues, registered and logged in at the start unless they are there.",
     )
+    paper_logins: Annotated[SecretStr | None, SecretFile("paper_logins.json")] = Field(
+        default=None,
+        description="Accounts at the simulated Robinhood with their TOTP seeds, registered and logged in the same way.",
+    )
+    alpaca_paper_keys: Annotated[SecretStr | None, SecretFile("alpaca_paper_keys")] = Field(
+        default=None,
+        description="Keys of Alpaca's own paper account, KEY_ID:SECRET_KEY, kept as those of the account alpaca-paper.",
+    )
     paper_url: str | None = Field(
         default=None, description="Base URL of the local paper venues. Default: the venue service on this machine."
     )

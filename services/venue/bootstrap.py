@@ -16,7 +16,7 @@ from services.venue.broker.admin import Venues, admin_router
 from services.venue.broker.app import PREFIX, broker_app
 from services.venue.broker.market import PaperMarket
 from services.venue.broker.opening import MIGRATIONS
-from services.venue.logins.customers import Customers
+from services.venue.logins.customers import Customers, customers_in
 from services.venue.logins.simulators import PREFIXES, LoginSimulators
 from services.venue.logins.sms import NoSms, SmsSender, TwilioSimulator
 from services.venue.meter import watch
@@ -69,6 +69,9 @@ def build(settings: VenueSettings, *, clock: Clock | None = None) -> ASGIApp:
         token = settings.twilio_auth_token.get_secret_value()
         sms = TwilioSimulator(client, settings.webhook_url, token, randomness)
     simulators = LoginSimulators(chassis.clock, randomness, sms)
+    if settings.paper_logins is not None:
+        for customer in customers_in(settings.paper_logins.get_secret_value()):
+            simulators.customers.put(customer)
     customers = AlpacaCustomers(simulators.customers)
     paper = PaperMarket(settings, chassis.database, chassis.clock, randomness, customers)
     watch(paper.venues.values(), chassis.telemetry.metrics)

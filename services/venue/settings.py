@@ -42,6 +42,10 @@ class VenueSettings(ServiceSettings):
         default=None,
         description="Accounts to open at start, as JSON: a list of objects with venue, name, key_id, secret_key, cash.",
     )
+    paper_logins: Annotated[SecretStr | None, SecretFile("paper_logins.json")] = Field(
+        default=None,
+        description="Customers of the simulated Robinhood, as JSON: a list of objects with name, password, totp_seed.",
+    )
     paper_hours: Literal["always", "regular"] = Field(
         default="always", description="When paper venues are open: always, or in the New York exchange's sessions."
     )

@@ -203,7 +203,7 @@ def test_service_when_it_reads_its_environment_then_it_takes_every_variable(
     settings_class: type[ServiceSettings], tmp_path: Path
 ) -> None:
     secrets = ("alertmanager_token", "slack_webhook_url", "nats_token", "verdict_key", "twilio_auth_token")
-    for name in (*secrets, "paper_accounts.json"):
+    for name in (*secrets, "paper_accounts.json", "paper_logins.json"):
         (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text("made-up-for-this-test")
     environment = {

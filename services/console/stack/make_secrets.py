@@ -27,9 +27,11 @@ from services.contracts.orders import PAPER_VENUES
 from services.kit.secret_files import SecretFileError, read_secret
 
 SLACK_FILE = "slack_webhook_url"
+PAPER_LOGIN = "robinhood-paper"
 _LOCAL_SLACK = re.compile(r"^http://(127\.0\.0\.1|automation):\d+/local/slack$")
 _RANDOM_BYTES = 32
 _KEY_ID_BYTES = 9
+_SEED_BYTES = 20
 
 
 def _random() -> str:
@@ -61,6 +63,16 @@ def _paper_accounts() -> str:
     return json.dumps(accounts)
 
 
+def _paper_logins() -> str:
+    """A customer of the simulated Robinhood whose login takes a password and an authenticator's code."""
+    login = {
+        "name": PAPER_LOGIN,
+        "password": secrets.token_urlsafe(_RANDOM_BYTES),
+        "totp_seed": base64.b32encode(secrets.token_bytes(_SEED_BYTES)).decode(),
+    }
+    return json.dumps([login])
+
+
 _GENERATED: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "nats_token": _random,
@@ -71,6 +83,7 @@ _GENERATED: Mapping[str, Callable[[], str]] = MappingProxyType(
         "verdict_key": _signing_key,
         "twilio_auth_token": _random,
         "paper_accounts.json": _paper_accounts,
+        "paper_logins.json": _paper_logins,
     }
 )
 
@@ -111,10 +124,14 @@ COMPOSE = (
     Consumer(
         directory="auth",
         owner=(10001, 10001),
-        files=("vault_key", "verdict_key", "twilio_auth_token", "paper_accounts.json"),
+        files=("vault_key", "verdict_key", "twilio_auth_token", "paper_accounts.json", "paper_logins.json"),
     ),
     # The simulated brokers sign text messages as auth expects them, and know the paper accounts.
-    Consumer(directory="venue", owner=(10001, 10001), files=("twilio_auth_token", "paper_accounts.json")),
+    Consumer(
+        directory="venue",
+        owner=(10001, 10001),
+        files=("twilio_auth_token", "paper_accounts.json", "paper_logins.json"),
+    ),
     Consumer(directory="nats", owner=(0, 0), files=("authorization.conf",)),
 )
 

@@ -61,6 +61,12 @@ def control_routes(customers: Customers, faults: Faults, sms: SlowSms) -> list[R
         customers.put(Customer(new.broker, new.name, new.secret, new.factor, new.totp_seed, new.phone))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
+    async def end_sessions(request: Request) -> Response:
+        asked = _Body.model_validate_json(await request.body())
+        if not customers.end_sessions(asked.broker, asked.name):
+            return detail("There is no such customer.", HTTPStatus.NOT_FOUND)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     async def decide(request: Request) -> Response:
         new = NewDecision.model_validate_json(await request.body())
         customer = customers.find(new.broker, new.name)
@@ -88,6 +94,7 @@ def control_routes(customers: Customers, faults: Faults, sms: SlowSms) -> list[R
 
     return [
         Route("/customers", open_account, methods=["PUT"]),
+        Route("/sessions", end_sessions, methods=["DELETE"]),
         Route("/decisions", decide, methods=["PUT"]),
         Route("/faults", plan, methods=["POST"]),
         Route("/sms", delay, methods=["PUT"]),

@@ -3,8 +3,22 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.contracts.auth import Broker
+from services.kit.errors import StartError
+
+
+class PaperLoginsError(StartError):
+    """The file of customers is not valid."""
+
+    code = "bad_paper_logins"
+    title = "The customers of the simulated Robinhood cannot be read"
+
+    def __init__(self) -> None:
+        super().__init__("Remove paper_logins.json from the secrets; `sightline up` makes a new one.")
 
 
 class Factor(StrEnum):
@@ -88,3 +102,32 @@ class Customers:
         """Whose refresh token this is, if it is good now."""
         good = (each for each in self.of(broker) if token in each.refresh_tokens and now < each.refresh_tokens[token])
         return next(good, None)
+
+    def end_sessions(self, broker: Broker, name: str) -> bool:
+        """Take back every token of a customer, as a broker does that ends sessions; whether there is the customer."""
+        customer = self.find(broker, name)
+        if customer is None:
+            return False
+        customer.tokens.clear()
+        customer.refresh_tokens.clear()
+        return True
+
+
+class _PaperLogin(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    password: Annotated[str, Field(min_length=1, max_length=200, repr=False)]
+    totp_seed: Annotated[str, Field(max_length=200, pattern=r"^[A-Z2-7]+$", repr=False)]
+
+
+_LOGINS: Final = TypeAdapter(list[_PaperLogin])
+
+
+def customers_in(text: str) -> list[Customer]:
+    """The customers of the simulated Robinhood in a file's text. Raises `PaperLoginsError`."""
+    try:
+        found = _LOGINS.validate_json(text)
+    except ValidationError:
+        raise PaperLoginsError from None
+    return [Customer(Broker.ROBINHOOD, each.name, each.password, Factor.TOTP, each.totp_seed) for each in found]
