@@ -1,6 +1,6 @@
 """The other services, as a run's steps use them: plain calls that return once the thing is done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from services.contracts.auth import AccountId
 from services.contracts.knowledge import MatchAnswer, MatchQuery
 from services.contracts.orders import StrategyName, VenueName
 from services.contracts.sessions import SessionView
+from services.contracts.strategies import StrategyState
 from services.contracts.trading_views import (
     HaltRequest,
     OrderView,
@@ -71,6 +72,16 @@ class Trading(Protocol):
         """Begin a strategy anew; no signal is doubled."""
 
 
+class Strategies(Protocol):
+    """Strategies, one by one."""
+
+    def states(self) -> Mapping[str, StrategyState]:
+        """How each stands, by its name."""
+
+    def pause(self, name: StrategyName, reason: str) -> None:
+        """Have it send nothing until a person resumes it; its exits keep working."""
+
+
 class Advisers(Protocol):
     """Who knows something about an incident."""
 
@@ -97,6 +108,7 @@ class Outside:
     trading: Trading
     advisers: Advisers
     anomalies: Anomalies
+    strategies: Strategies
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,20 @@ class TradingCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyCalls:
+    """Strategies over the trading service's client."""
+
+    bridge: Bridge
+    client: TradingClient
+
+    def states(self) -> Mapping[str, StrategyState]:
+        return {str(each.name): each.state for each in self.bridge.call(self.client.strategies()).strategies}
+
+    def pause(self, name: StrategyName, reason: str) -> None:
+        self.bridge.call(self.client.pause_strategy(name, StateRequest(reason=reason)))
+
+
+@dataclass(frozen=True, slots=True)
 class AdviserCalls:
     """Advisers over their clients."""
 
@@ -193,4 +219,5 @@ def outside(
         trading=TradingCalls(bridge, trading),
         advisers=AdviserCalls(bridge, agents, content),
         anomalies=AnomalyCalls(bridge, agents),
+        strategies=StrategyCalls(bridge, trading),
     )

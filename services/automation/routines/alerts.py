@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from services.automation.pipelines.pipeline import Cause, Context, Pipeline
 from services.automation.pipelines.triggers import ANY_ALERT
-from services.automation.routines.anomalies import mildest
-from services.automation.routines.handling import Action, Found, House, Response, handle
+from services.automation.routines.handling import House, Response
+from services.automation.routines.triage import Known, mildest, triage
 from services.contracts.incidents import IncidentSeverity
 
 _URGENT_SECONDS = 300.0
@@ -22,23 +22,18 @@ def alert_triage(house: House, taken: Collection[str]) -> Pipeline:
         cause = context.cause
         payload = cause.payload
         critical = payload.get("severity") == IncidentSeverity.CRITICAL.value
-        venues = context.step("venues", lambda: [str(each.venue) for each in house.outside.trading.state().venues])
 
-        def plan(found: Found) -> list[Action]:
-            return mildest(house, found, cause, venues)
-
-        handle(
-            context,
-            house,
-            Response(
+        def response(known: Known) -> Response:
+            return Response(
                 title=str(payload.get("summary") or cause.name)[:200],
                 severity=IncidentSeverity.WARNING,
-                plan=plan,
+                plan=lambda found: mildest(context, house, found, known),
                 check=lambda: not house.lasts(str(payload.get("fingerprint", ""))),
                 what=f"{cause.name} fires no more",
                 within_seconds=_URGENT_SECONDS if critical else _PATIENT_SECONDS,
-            ),
-        )
+            )
+
+        triage(context, house, response)
 
     def wants(cause: Cause) -> bool:
         ours = cause.name.startswith(_OURSELVES)

@@ -18,6 +18,7 @@ from services.contracts.knowledge import MatchAnswer, MatchQuery
 from services.contracts.orders import StrategyName, TradingState, VenueName
 from services.contracts.pipelines import FailureClass
 from services.contracts.sessions import SessionView
+from services.contracts.strategies import StrategyState
 from services.contracts.trading import CircuitState
 from services.contracts.trading_views import OrderView, ReconciliationView, TradingView, VenueStateView
 from services.contracts.verdict import Environment
@@ -45,12 +46,15 @@ class World:
     firing: set[str] = field(default_factory=set)
     trading: TradingState = TradingState.ACTIVE
     halting: bool = False
+    strategies: dict[str, StrategyState] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
 
     def outside(self) -> Outside:
-        return Outside(sessions=self, venues=self, trading=self, advisers=self, anomalies=self)  # type: ignore[arg-type] # all in one
+        return Outside(  # type: ignore[arg-type] # all in one
+            sessions=self, venues=self, trading=self, advisers=self, anomalies=self, strategies=self
+        )
 
     def _do(self, what: str) -> None:
         if what in self.failing:
@@ -130,6 +134,14 @@ class World:
     def restart_strategy(self, name: StrategyName, reason: str) -> None:
         assert reason
         self._do(f"restart {name}")
+
+    def states(self) -> dict[str, StrategyState]:
+        return dict(self.strategies)
+
+    def pause(self, name: StrategyName, reason: str) -> None:
+        assert reason
+        self.strategies[name] = StrategyState.PAUSED
+        self._do(f"pause {name}")
 
     def diagnose(self, request: DiagnosisRequest) -> Diagnosis:
         if self.diagnosis is None:

@@ -24,6 +24,7 @@ from services.contracts.orders import (
     OrderTicket,
 )
 from services.contracts.pipelines import CauseKind
+from services.contracts.strategies import StrategyState
 from services.contracts.trading import CircuitChanged, OrderIncident, StreamLost
 from services.contracts.trading_views import OrderView
 from tests.automation.routines.conftest import ALPHA, Here
@@ -231,6 +232,27 @@ def test_anomaly_when_the_mildest_action_may_be_done_by_itself_then_it_is(here: 
     cause = by_event("agents.anomaly_found", "alpha", severity="critical", anomaly_id="a1", detail="slow")
     run(anomaly_triage(here.house), cause, clock=here.world.clock)
     assert here.world.done == ["hold alpha"]
+    assert here.incidents()[0].status is IncidentStatus.RESOLVED
+
+
+def test_anomaly_when_a_strategy_is_paused_for_it_then_a_person_is_called_and_told_how_it_goes_on(here: Here) -> None:
+    here.world.anomalies.add("a1")
+    here.world.strategies["trend"] = StrategyState.RUNNING
+    here.world.diagnosis = diagnosis(here.world.clock, Culprit.STRATEGY_DECAY, "pause_strategy", "reduce")
+    cause = by_event("agents.anomaly_found", "trend", severity="critical", anomaly_id="a1", detail="losing")
+    run(anomaly_triage(here.house), cause, clock=here.world.clock)
+    assert here.world.done == ["pause trend"]
+    (incident,) = here.incidents()
+    assert incident.status is IncidentStatus.ESCALATED
+    assert "sightline strategies resume trend" in here.house.incidents.one(incident.incident_id).changes[-1].detail
+
+
+def test_anomaly_when_its_target_is_no_strategy_of_ours_then_nothing_is_paused(here: Here) -> None:
+    here.world.strategies["other"] = StrategyState.RUNNING
+    here.world.diagnosis = diagnosis(here.world.clock, Culprit.STRATEGY_DECAY, "pause_strategy")
+    cause = by_event("agents.anomaly_found", "operator", severity="critical", anomaly_id="a1", detail="losing")
+    run(anomaly_triage(here.house), cause, clock=here.world.clock)
+    assert here.world.done == []
     assert here.incidents()[0].status is IncidentStatus.RESOLVED
 
 
