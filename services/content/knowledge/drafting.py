@@ -8,13 +8,15 @@ from services.content.knowledge.entries import FENCE
 from services.contracts.alerting import Severity
 from services.contracts.knowledge import EntryId, EntryKind, Gap
 
-_TO_WRITE = """\
-What it means: ...
-
-**What the platform does.** ...
-
-**What helps.** ...
-"""
+_ABOUT = {
+    EntryKind.API: "What is asked: ...\n\nWhat is answered, and how errors look: ...\n\nLimits: ...\n",
+    EntryKind.BEHAVIOUR: "What one would expect: ...\n\nWhat it does instead, and how that was seen: ...\n",
+    EntryKind.POLICY: "The rule: ...\n\nWhom it binds, from when, and where it is written: ...\n",
+    EntryKind.KNOWN_ISSUE: "What goes wrong: ...\n\nSince when, under which conditions: ...\n",
+    EntryKind.ERROR_SIGNATURE: "What it means: ...\n",
+    EntryKind.RUNBOOK: "It means: ...\n\nWhere to look, in this order: ...\n\nIt is over when: ...\n",
+}
+_TO_DO = "\n**What the platform does.** ...\n\n**What helps.** ...\n"
 
 
 def draft(  # noqa: PLR0913 -- what a person may say at the start
@@ -50,7 +52,7 @@ def draft(  # noqa: PLR0913 -- what a person may say at the start
         allow_unicode=True,
         width=1_000,
     )
-    return f"{FENCE}\n{told}{FENCE}\n\n{_TO_WRITE}{_seen(gap)}"
+    return f"{FENCE}\n{told}{FENCE}\n\n{_ABOUT[kind]}{_TO_DO}{_seen(gap)}"
 
 
 def _title(entry_id: EntryId, gap: Gap | None) -> str:

@@ -1,7 +1,6 @@
 """A postmortem is written by itself, from what was recorded and nothing else."""
 
 import re
-from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from services.content.writing import desk as desks
 from services.content.writing.problems import SETTLED_SECONDS, NoSuchDocumentError, NotOverError, ReviewOrderError
 from services.content.writing.rendering import JUDGEMENT, markdown_text
-from services.contracts.documents import DocumentKind, DocumentRequest, DocumentStatus, DocumentView
+from services.contracts.documents import DocumentRequest, DocumentStatus, DocumentView
 from services.contracts.incidents import IncidentEscalated, IncidentSeverity
 from tests.content.writing.conftest import BEGAN, HOSTILE, INCIDENT, ORDERS, TRACE, House, after, incident
 
