@@ -49,6 +49,8 @@ class StrategyStarted(Event):
         symbols: What it looks at.
         warm_up_bars: Bars of the past that it was given.
         resumed_from: The last bar that it had decided at before; None at its first start.
+        settings: A digest of what the trading file says of it.
+        changed: Whether that is another one than at its last start.
     """
 
     event_type: ClassVar[str] = "trading.strategy_started"
@@ -57,6 +59,8 @@ class StrategyStarted(Event):
     symbols: tuple[Symbol, ...]
     warm_up_bars: NonNegativeInt
     resumed_from: AwareDatetime | None = None
+    settings: str = ""
+    changed: bool = False
 
 
 class StrategyStopped(Event):

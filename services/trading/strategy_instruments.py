@@ -48,7 +48,7 @@ _STRATEGIES: Final = (
         event=StrategyStarted,
         level="info",
         message="{subject} ({kind}) sees {symbols} from now on, after {warm_up_bars} bars of the past",
-        fields=("kind", "symbols", "warm_up_bars", "resumed_from"),
+        fields=("kind", "symbols", "warm_up_bars", "resumed_from", "settings", "changed"),
     ),
     Instrument(
         event=StrategyStopped,

@@ -58,6 +58,7 @@ class Account(BaseModel):
         day, opened: How many orders were sent on a day that open something.
         baseline: For parity; None while something is open from before.
         splits: The names of those that are in `shares`, or were before its time.
+        settings: The digest of the setting that it last ran by.
     """
 
     flows: Decimal = _ZERO
@@ -68,6 +69,7 @@ class Account(BaseModel):
     opened: int = 0
     baseline: Baseline | None = None
     splits: tuple[str, ...] = ()
+    settings: str = ""
 
 
 class Ledger:

@@ -1,5 +1,6 @@
 """What the trading file says of strategies, and of the bars that they look at."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -152,6 +153,11 @@ class StrategyConfig(_Part):
         """The whole setting."""
         given: dict[str, Value] = dict(self.parameters)
         return self.strategy.space.check(given)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that differ when anything said here does."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     @property
     def part(self) -> Decimal:

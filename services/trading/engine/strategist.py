@@ -132,6 +132,8 @@ class Strategist:
             kept.account.baseline = None
             self._insist(self._know_splits)
             self._base(kept.decided)
+        before, now = kept.account.settings, self.config.digest
+        kept.account.settings = now
         self._insist(
             lambda: self._keep(
                 StrategyStarted(
@@ -140,6 +142,8 @@ class Strategist:
                     symbols=self.config.symbols,
                     warm_up_bars=warm_up_bars,
                     resumed_from=resumed_from,
+                    settings=now,
+                    changed=before not in {"", now},
                 )
             )
         )

@@ -285,6 +285,18 @@ def test_a_strategy_that_is_begun_anew_decides_from_the_next_bar_on(database: Da
     assert [each.resumed_from for each in world.house.said(StrategyStarted)] == [None, None]
 
 
+def test_a_start_says_whether_the_strategy_runs_by_another_setting_than_before(database: Database) -> None:
+    world = fallen(World(database, trend()))
+    world.begin()
+    world.config = trend(parameters={"fast": 3, "slow": 5})
+    world.begin()
+    world.begin()
+
+    started = world.house.said(StrategyStarted)
+    assert [each.changed for each in started] == [False, False, True, False]
+    assert started[1].settings != started[2].settings == started[3].settings
+
+
 def test_a_turn_waits_until_the_old_position_is_closed(database: Database) -> None:
     config = trend(parameters={"fast": 2, "slow": 5, "side": "both"}, stale_after_seconds=200_000)
     world = risen(fallen(World(database, config)))
