@@ -17,6 +17,7 @@ from alpaca.trading.client import TradingClient
 
 from benchmarks.desk_house import DeskHouse, ServedVenue, until, venue, wish
 from benchmarks.harness import markdown_table
+from services.kit.garbage import collect_seldom
 from services.trading.desk.desk import Desk
 
 _RATE: Final = 200  # orders a second
@@ -28,6 +29,7 @@ _STORED: Final = 100_000
 
 def run(quick: bool) -> str:  # noqa: FBT001 -- the signature that every benchmark has
     """Latency beside raw alpaca-py, then load, then the same with many orders stored."""
+    collect_seldom()  # as every service does
     with tempfile.TemporaryDirectory(prefix="sightline-desk-") as name, venue(Path(name) / "venue") as served:
         house = DeskHouse(Path(name) / "desk", served)
         with house.running() as desk:

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from services.kit.errors import SightlineError, StartError
+from services.kit.garbage import collect_seldom
 from services.kit.service_settings import ServiceSettings
 from services.kit.settings import Settings, load
 
@@ -57,6 +58,7 @@ def run(
         settings = load(settings_class, also_known=also_known)
         listener = listen(settings.host, settings.listen_port)
         app = build(settings)
+        collect_seldom()
     except SightlineError as error:
         _tell(settings_class.service_name, error)
         sys.exit(error.exit_status if isinstance(error, StartError) else _TRY_AGAIN_LATER)
