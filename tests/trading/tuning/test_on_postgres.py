@@ -37,13 +37,14 @@ def url(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # the first to run compiles the kernel, beside others
 def test_workers_share_a_study_and_no_trial_is_doubled(url: str) -> None:
     command = [sys.executable, "-m", "tests.trading.tuning.worker", url, str(TRIALS)]
     workers = [
         subprocess.Popen(command, cwd=ROOT)  # noqa: S603 -- our own program and arguments
         for _ in range(WORKERS)
     ]
-    assert [worker.wait(timeout=100) for worker in workers] == [0] * WORKERS
+    assert [worker.wait(timeout=300) for worker in workers] == [0] * WORKERS
     with opened(url, Path("unused"), SystemClock()) as home:
         trials, _ = home.ledger.of_study(STUDY)
     searched = {trial.setting for trial in trials if trial.kind is Kind.SEARCH}
