@@ -80,7 +80,7 @@ def test_alerts_command_when_it_asks_then_it_names_its_trace(platform: Platform)
     assert asked.returncode == 0, asked.stderr
     shown = eventually(
         lambda: found if (found := platform.run("trace", trace_id_in(asked.stdout))).returncode == 0 else None,
-        within_seconds=15,
+        within_seconds=60,
         what="trace of the command",
     )
     assert "GET /alerts" in shown.stdout

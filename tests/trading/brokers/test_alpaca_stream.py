@@ -225,9 +225,8 @@ def test_a_stream_that_is_lost_as_soon_as_it_stands_is_tried_with_growing_waits(
                 randomness=SystemRandomness(),
                 patience=patience,
             )
-            stream = asyncio.create_task(updates.run(listener))
-            await asyncio.to_thread(listener.wait_for, lambda heard: "connected" in heard.told)
             began = asyncio.get_running_loop().time()
+            stream = asyncio.create_task(updates.run(listener))
             await asyncio.to_thread(listener.wait_for, lambda heard: heard.told.count("connected") == 5)
             stream.cancel()
             await asyncio.wait([stream])
