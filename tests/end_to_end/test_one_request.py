@@ -30,7 +30,7 @@ def test_trace_when_read_over_the_api_then_each_hop_is_a_span_below_the_one_befo
 ) -> None:
     spans = eventually(
         lambda: found if len(found := _spans(platform, trace_id)) == 3 else None,
-        within_seconds=15,
+        within_seconds=60,
         what="trace of three spans",
     )
     by_parent = {span["parent_span_id"]: span for span in spans}
@@ -48,11 +48,11 @@ def test_log_lines_when_asked_by_trace_then_both_services_speak(platform: Platfo
         speakers = {line["service_name"] for line in lines}
         return speakers if len(speakers) == 2 else None
 
-    assert eventually(both, within_seconds=15, what="line of each service") == {"console", "automation"}
+    assert eventually(both, within_seconds=60, what="line of each service") == {"console", "automation"}
 
 
 def test_command_when_it_shows_the_trace_then_spans_and_lines_are_there(platform: Platform, trace_id: str) -> None:
-    eventually(lambda: len(_spans(platform, trace_id)) == 3, within_seconds=15, what="trace of three spans")
+    eventually(lambda: len(_spans(platform, trace_id)) == 3, within_seconds=60, what="trace of three spans")
     shown = platform.run("trace", trace_id)
 
     assert shown.returncode == 0, shown.stderr
@@ -71,7 +71,7 @@ def test_exemplar_when_prometheus_has_scraped_then_it_leads_to_the_trace(platfor
         )
         return {each["labels"]["trace_id"] for series in data for each in series["exemplars"]}
 
-    assert eventually(lambda: trace_id in exemplars(), within_seconds=45, what="exemplar of the trace")
+    assert eventually(lambda: trace_id in exemplars(), within_seconds=90, what="exemplar of the trace")
 
 
 def test_alerts_command_when_it_asks_then_it_names_its_trace(platform: Platform) -> None:

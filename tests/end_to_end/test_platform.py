@@ -44,7 +44,7 @@ def test_targets_when_prometheus_scrapes_then_every_one_answers(platform: Platfo
         answering = all(target["health"] == "up" and not target["lastError"] for target in targets)
         return answering and found >= {"console", "automation", "prometheus", "alertmanager"}
 
-    assert eventually(all_up, within_seconds=40, what="round of scrapes")
+    assert eventually(all_up, within_seconds=90, what="round of scrapes")
 
 
 def test_rules_when_prometheus_has_loaded_them_then_none_fails(platform: Platform) -> None:

@@ -110,7 +110,7 @@ def test_an_order_without_an_answer_is_unknown_goes_nowhere_else_and_resolves_by
 
     order = order_in(submitted(ready, "buy", "SPY", "2"))
     history = eventually(
-        lambda: text if " filled " in (text := shown(ready, order)) else None, within_seconds=30, what="resolution"
+        lambda: text if " filled " in (text := shown(ready, order)) else None, within_seconds=90, what="resolution"
     )
 
     assert "unknown" in history
