@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,24 +128,18 @@ def _free_offset() -> int:
     pytest.fail("no free range of ports")
 
 
-@pytest.fixture(scope="session")
-def platform() -> Iterator[Platform]:
-    """The native platform with real NATS, Prometheus and Alertmanager; stopped at the end, with nothing left."""
+@contextmanager
+def native_platform(*options: str, **settings: str) -> Iterator[Platform]:
+    """A native platform with real NATS, Prometheus and Alertmanager; stopped at the end, with nothing left."""
     # Short: a socket's path has room for 107 characters.
     data_dir = Path(tempfile.mkdtemp(prefix="sightline-"))
     offset = _free_offset()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTLINE_")}
-    environment = {
-        **kept,
-        "SIGHTLINE_DATA_DIR": str(data_dir),
-        "SIGHTLINE_PORT_OFFSET": str(offset),
-        "SIGHTLINE_PAPER_BAR_SECONDS": "1",  # a price a second: nobody waits a minute for the first one
-        "NO_COLOR": "1",
-    }
-    platform = Platform(data_dir, offset, environment)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SIGHTLINE_", "APCA_"))}
+    own = {"SIGHTLINE_DATA_DIR": str(data_dir), "SIGHTLINE_PORT_OFFSET": str(offset), "NO_COLOR": "1"}
+    platform = Platform(data_dir, offset, {**kept, **own, **settings})
     try:
         # Patient: tests run beside others, and a dozen programs start at once.
-        started = platform.run("up", "--native", "--no-fetch", "--timeout", "240", timeout_seconds=420)
+        started = platform.run("up", "--native", "--no-fetch", "--timeout", "240", *options, timeout_seconds=420)
         if started.returncode:
             pytest.fail(f"`sightline up` ended with {started.returncode}:\n{started.stdout}\n{started.stderr}")
         yield platform
@@ -152,6 +147,14 @@ def platform() -> Iterator[Platform]:
         stopped = platform.run("down")
         assert stopped.returncode == 0, stopped.stderr
         shutil.rmtree(data_dir)
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Platform]:
+    """A platform on which nothing trades by itself."""
+    # A price a second: nobody waits a minute for the first one.
+    with native_platform(SIGHTLINE_PAPER_BAR_SECONDS="1") as running:
+        yield running
 
 
 def trace_id_in(text: str) -> str:
