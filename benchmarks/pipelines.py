@@ -119,7 +119,7 @@ def _engine(directory: Path, url: str | None, pipeline: Pipeline) -> Iterator[Db
         waiter=waiter,
         tracer=telemetry.tracer("benchmark"),
         redactor=Redactor(),
-        asking=ApprovalDesk(facts, clock, randomness, nothing),
+        asking=ApprovalDesk(facts, clock, randomness),
         holds=nothing,
         told=nothing,
         retried=nothing,

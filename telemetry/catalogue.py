@@ -1247,6 +1247,13 @@ PIPELINE_RECOVERIES = Metric(
     (PIPELINE,),
     service="automation",
 )
+PIPELINE_LEASES_LOST = Metric(
+    "sightline_pipeline_leases_lost_total",
+    Kind.COUNTER,
+    "Runs that stopped before their next call because another run works on the same target.",
+    (PIPELINE,),
+    service="automation",
+)
 PIPELINE_OPEN = Metric(
     "sightline_pipeline_open_runs",
     Kind.GAUGE,
@@ -1271,6 +1278,13 @@ PIPELINE_SCHEDULE_LAG = Metric(
     "sightline_pipeline_schedule_lag_seconds",
     Kind.GAUGE,
     "How late the latest scheduled run began.",
+    (PIPELINE,),
+    service="automation",
+)
+PIPELINE_OVERDUE = Metric(
+    "sightline_pipeline_schedule_overdue_seconds",
+    Kind.GAUGE,
+    "For how long a scheduled run has been due and not begun; 0 when none is.",
     (PIPELINE,),
     service="automation",
 )

@@ -52,13 +52,12 @@ RUNS = Table(
     Index("pipeline_runs_by_start", "started_at_us"),
 )
 
-# Which run works on a target. The fence grows with each taking: who held an older one has lost it.
+# Which run works on a target: who is not named has lost it.
 LEASES = Table(
     "pipeline_leases",
     METADATA,
     Column("name", String(200), primary_key=True),
     Column("run_id", String(300), nullable=False),
-    Column("fence", BigInteger, nullable=False),
     Column("taken_at_us", BigInteger, nullable=False),
 )
 

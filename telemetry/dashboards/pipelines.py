@@ -97,7 +97,10 @@ def _runs() -> tuple[Panel, ...]:
         ),
         TimeSeries(
             title="Failed steps",
-            description="Tries that were followed by another, and steps that failed for good, within five minutes.",
+            description=(
+                "Tries that were followed by another, and steps that failed for good, within five minutes; runs that"
+                " lost their target to another within the hour."
+            ),
             unit=Unit.COUNT,
             targets=(
                 Target(
@@ -108,14 +111,18 @@ def _runs() -> tuple[Panel, ...]:
                     query=increase(catalogue.PIPELINE_STEP_FAILURES, ("failure_class",), window="5m") + " > 0",
                     legend="failed: {{failure_class}}",
                 ),
+                Target(
+                    query=increase(catalogue.PIPELINE_LEASES_LOST, (PIPELINE,), window="1h") + " > 0",
+                    legend="{{pipeline}} lost its lease",
+                ),
             ),
             empty="no step failed",
         ),
         TimeSeries(
             title="Last success",
             description=(
-                "Time since each pipeline last ended well. Right axis: how late the latest scheduled run began, and"
-                " runs that went on after a crash within the hour."
+                "Time since each pipeline last ended well. Right axis: how late the latest scheduled run began, how"
+                " long one has been due, and runs that went on after a crash within the hour."
             ),
             unit=Unit.SECONDS,
             targets=(
@@ -123,6 +130,11 @@ def _runs() -> tuple[Panel, ...]:
                 Target(
                     query=current(catalogue.PIPELINE_SCHEDULE_LAG, (PIPELINE,)) + " > 0",
                     legend="{{pipeline}} late",
+                    unit=Unit.SECONDS,
+                ),
+                Target(
+                    query=current(catalogue.PIPELINE_OVERDUE, (PIPELINE,)) + " > 0",
+                    legend="{{pipeline}} due",
                     unit=Unit.SECONDS,
                 ),
                 Target(

@@ -52,7 +52,10 @@ class Answers:
         self._action[approval_id] = action
         return Asked(approval_id, self._clock.now() + timedelta(hours=1))
 
-    def settle(self, approval_id: str, answer: Any) -> Answer:  # noqa: ANN401, ARG002 -- what was sent: nothing here
+    def answered(self, approval_id: str) -> bool:
+        return self._action[approval_id] in self._answers
+
+    def settle(self, approval_id: str) -> Answer:
         return self._answers.get(self._action[approval_id], Answer.EXPIRED)
 
 
@@ -68,12 +71,6 @@ class Kept:
             self.results[name] = function()
             self.done.append(name)
         return self.results[name]
-
-    def receive(self, topic: str, timeout_seconds: float) -> Any:  # noqa: ANN401, ARG002 -- nobody sends
-        return None
-
-    def sleep(self, seconds: float) -> None:
-        self.done.append(f"sleep {seconds:g}")
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +12,7 @@ from services.automation.approvals.policy import POLICY
 from services.automation.pipelines import store
 from services.automation.pipelines.pipeline import Answer
 from services.automation.pipelines.running import Asked
-from services.automation.tables import APPROVALS
+from services.automation.tables import APPROVALS, RUNS
 from services.contracts.pipelines import (
     ApprovalExpired,
     ApprovalGranted,
@@ -28,8 +28,6 @@ from services.kit.errors import SightlineError
 from services.kit.facts import Facts
 from services.kit.ids import Randomness
 from services.kit.moments import microseconds, moment
-
-Send = Callable[[str, str, Any], None]
 
 
 class UnknownApprovalError(SightlineError):
@@ -70,14 +68,10 @@ def digest_of(action: str, target: str | None, parameters: Mapping[str, str]) ->
 
 
 class ApprovalDesk:
-    """Asks, takes answers in and says what they mean. Its methods block.
+    """Asks, takes answers in and says what they mean. Its methods block."""
 
-    Args:
-        send: Gives a waiting run its answer.
-    """
-
-    def __init__(self, facts: Facts, clock: Clock, randomness: Randomness, send: Send) -> None:
-        self._facts, self._clock, self._randomness, self._send = facts, clock, randomness, send
+    def __init__(self, facts: Facts, clock: Clock, randomness: Randomness) -> None:
+        self._facts, self._clock, self._randomness = facts, clock, randomness
 
     def ask(self, run_id: str, number: int, action: str, parameters: Mapping[str, str], reason: str) -> Asked:
         """State the question; asked again by the same run, it is the same one. Raises `UnknownActionError`."""
@@ -127,7 +121,11 @@ class ApprovalDesk:
             )
         return Asked(approval_id, expires_at)
 
-    def settle(self, approval_id: str, answer: Any) -> Answer:  # noqa: ANN401, ARG002 -- the row tells, not the message
+    def answered(self, approval_id: str) -> bool:
+        """Whether a person has decided. Raises `UnknownApprovalError`."""
+        return self.one(approval_id).status is not ApprovalStatus.PENDING
+
+    def settle(self, approval_id: str) -> Answer:
         """What the answer means to the run that asked, the same whenever it is asked again.
 
         An approval is used up by it. No answer by now is none, and an approval that a run comes for too late (the
@@ -162,18 +160,21 @@ class ApprovalDesk:
         """Refuse. Raises as `grant` does."""
         return self._decide(approval_id, digest, by=by, granted=False)
 
-    def deliver(self) -> int:
-        """Give runs the answers that a crash kept from them; how many were given."""
-        query = select(APPROVALS.c.run_id, APPROVALS.c.approval_id, APPROVALS.c.status).where(
-            APPROVALS.c.status.in_((ApprovalStatus.GRANTED.value, ApprovalStatus.REFUSED.value)),
-            APPROVALS.c.used_at_us.is_(None),
-            APPROVALS.c.expires_at_us > microseconds(self._clock.now()),
+    def close_left(self) -> int:
+        """Expire the questions of runs that were canceled: nobody waits for the answer; how many."""
+        query = select(APPROVALS.c.approval_id).where(
+            APPROVALS.c.status == ApprovalStatus.PENDING.value,
+            APPROVALS.c.run_id.in_(select(RUNS.c.run_id).where(RUNS.c.status.in_(store.ENDED))),
         )
+        closed = 0
         with self._facts.transaction() as tx:
-            waiting = [(row[0], row[1], row[2]) for row in tx.connection.execute(query)]
-        for run_id, approval_id, status in waiting:
-            self._send(run_id, approval_id, status)
-        return len(waiting)
+            for approval_id in tx.connection.execute(query).scalars().all():
+                row = _row(tx.connection, approval_id)
+                if row["status"] == ApprovalStatus.PENDING:  # still, now that the row is ours
+                    _set(tx.connection, approval_id, status=ApprovalStatus.EXPIRED.value)
+                    tx.record(ApprovalExpired(**_told(row)))
+                    closed += 1
+        return closed
 
     def one(self, approval_id: str) -> ApprovalView:
         """A question. Raises `UnknownApprovalError`."""
@@ -208,13 +209,14 @@ class ApprovalDesk:
                 raise ApprovalClosedError(f"It was {row['status']} before. An answer counts once.")
             if microseconds(now) >= row["expires_at_us"]:
                 raise ApprovalClosedError("Its time is over. The pipeline asks again when it still matters.")
+            run = store.one(tx.connection, row["run_id"])
+            if run is not None and run.status.ended:
+                raise ApprovalClosedError("The run that asked has ended; nothing waits for an answer.")
             status = ApprovalStatus.GRANTED if granted else ApprovalStatus.REFUSED
             _set(tx.connection, approval_id, status=status.value, decided_at_us=microseconds(now), decided_by=by)
             tx.record((ApprovalGranted if granted else ApprovalRefused)(**_told(row), decided_by=by))
             tx.record(ManualIntervention(subject=approval_id, kind="approve" if granted else "refuse", by=by))
-            view = _view(_row(tx.connection, approval_id))
-        self._send(view.run_id, approval_id, status.value)
-        return view
+            return _view(_row(tx.connection, approval_id))
 
 
 def _row(connection: Connection, approval_id: str) -> RowMapping:

@@ -22,12 +22,12 @@ from services.kit.chassis import Background, Chassis
 from services.kit.ids import SystemRandomness
 from services.kit.market_calendar import MarketCalendar
 from services.kit.repeating import repeating
-from telemetry.catalogue import APPROVALS_OLDEST, APPROVALS_PENDING, METRICS, PIPELINE
+from telemetry.catalogue import APPROVALS_OLDEST, APPROVALS_PENDING, METRICS, PIPELINE, PIPELINE_OVERDUE
 from telemetry.emit.metrics import Metrics
 from telemetry.emit.redaction import Redactor
 
 _SCHEDULE_SECONDS = 5.0
-_DELIVER_SECONDS = 30.0
+_CLOSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,7 @@ def pipeline_side(chassis: Chassis[AutomationSettings], pipelines: Iterable[Pipe
     registry, metrics, clock = Registry(tuple(pipelines)), chassis.telemetry.metrics, chassis.clock
     _declare(metrics, registry)
     waiter, randomness = StoppableWaiter(), SystemRandomness()
-    approvals = ApprovalDesk(
-        chassis.facts,
-        clock,
-        randomness,
-        lambda run_id, topic, answer: engine.send(run_id, topic, answer),  # noqa: PLW0108 -- there is no engine yet
-    )
+    approvals = ApprovalDesk(chassis.facts, clock, randomness)
     around = Surroundings(
         clock=clock,
         randomness=randomness,
@@ -67,7 +62,7 @@ def pipeline_side(chassis: Chassis[AutomationSettings], pipelines: Iterable[Pipe
     engine = DbosEngine(
         Runner(registry, chassis.facts, metrics, around),
         waiter,
-        url=url if url.startswith("postgresql") else None,
+        url=url if chassis.database.dialect == "postgresql" else None,
         directory=settings.data_dir / "automation",
     )
     scheduler = Scheduler(
@@ -76,6 +71,7 @@ def pipeline_side(chassis: Chassis[AutomationSettings], pipelines: Iterable[Pipe
     views = PipelineViews(registry, chassis.database, engine, scheduler)
     metrics.before_collecting(gauges(registry, chassis.database, metrics, clock))
     metrics.before_collecting(partial(_show_waiting, approvals, metrics))
+    metrics.before_collecting(partial(_show_overdue, scheduler, metrics))
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -86,12 +82,14 @@ def pipeline_side(chassis: Chassis[AutomationSettings], pipelines: Iterable[Pipe
             engine.close()
 
     look = partial(repeating, scheduler.look, every_seconds=_SCHEDULE_SECONDS, purpose="start what is due")
-    deliver = partial(repeating, approvals.deliver, every_seconds=_DELIVER_SECONDS, purpose="deliver answers to runs")
+    close = partial(
+        repeating, approvals.close_left, every_seconds=_CLOSE_SECONDS, purpose="close what nobody waits for"
+    )
     return PipelineSide(
         engine=engine,
         routers=[pipeline_router(registry, engine, views, chassis.facts), approval_router(approvals, step_up)],
         consumers=[starting_consumer(registry, engine)],
-        background=[running, look, deliver],
+        background=[running, look, close],
     )
 
 
@@ -100,6 +98,11 @@ def _declare(metrics: Metrics, registry: Registry) -> None:
     for metric in METRICS:
         if PIPELINE in metric.labels:
             metrics.declare(metric, PIPELINE.name, names)
+
+
+def _show_overdue(scheduler: Scheduler, metrics: Metrics) -> None:
+    for pipeline, seconds in scheduler.overdue().items():
+        metrics.gauge(PIPELINE_OVERDUE, pipeline=pipeline).set(seconds)
 
 
 def _show_waiting(approvals: ApprovalDesk, metrics: Metrics) -> None:

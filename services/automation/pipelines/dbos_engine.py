@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy import QueuePool, create_engine, event
+from sqlalchemy import QueuePool, create_engine, event, make_url
 
 from services.automation.pipelines import store
 from services.automation.pipelines.engine import RunEndedError, Started, UnknownRunError
@@ -95,12 +95,6 @@ class DbosDurable:
     def once(self, name: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 -- JSON
         return DBOS.run_step({"name": name}, function)
 
-    def receive(self, topic: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- JSON
-        return DBOS.recv(topic, timeout_seconds)
-
-    def sleep(self, seconds: float) -> None:
-        DBOS.sleep(seconds)
-
 
 class DbosEngine:
     """The engine.
@@ -123,7 +117,7 @@ class DbosEngine:
 
     def open(self) -> None:
         self._lock()
-        address = self._url or f"sqlite:///{self._directory / 'pipelines.db'}"
+        address = _by_our_driver(self._url) if self._url else f"sqlite:///{self._directory / 'pipelines.db'}"
         engine = create_engine(address, pool_size=_CONNECTIONS) if self._url else self._sqlite(address)
         config: DBOSConfig = {
             "name": "sightline",
@@ -170,9 +164,6 @@ class DbosEngine:
         if not self._runner.end(run_id, RunStatus.CANCELED, "Canceled by a person.", steps=0):
             raise RunEndedError(f"Run {run_id} has {run.status.value}; there is nothing to cancel.")
         DBOS.cancel_workflow(run_id)
-
-    def send(self, run_id: str, topic: str, message: Any) -> None:  # noqa: ANN401 -- JSON
-        DBOS.send(run_id, message, topic, idempotency_key=f"{run_id}/{topic}")
 
     def steps(self, run_id: str) -> list[Any]:
         """What DBOS knows of a run's steps, in the order in which they began."""
@@ -246,6 +237,10 @@ class DbosEngine:
 
         event.listen(engine, "connect", prepare)
         return engine
+
+
+def _by_our_driver(url: str) -> str:
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def _speak_as_we_do() -> None:

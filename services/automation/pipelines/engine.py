@@ -1,7 +1,7 @@
 """What runs pipelines, as the rest of the service sees it."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from services.automation.pipelines.pipeline import Cause, Pipeline
 from services.kit.errors import SightlineError
@@ -54,9 +54,6 @@ class Engine(Protocol):
 
     def cancel(self, run_id: str) -> None:
         """Stop a run before its next step. Raises `UnknownRunError` or `RunEndedError`."""
-
-    def send(self, run_id: str, topic: str, message: Any) -> None:  # noqa: ANN401 -- JSON
-        """Give a waiting run what it waits for; kept until it asks."""
 
     def close(self) -> None:
         """Stop. Runs that have not ended go on at the next `open`."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context as TraceContext
@@ -12,9 +12,9 @@ from opentelemetry.trace import Link
 
 from services.automation.pipelines import store
 from services.automation.pipelines.engine import UnknownPipelineError
-from services.automation.pipelines.failures import Failure
+from services.automation.pipelines.failures import Failure, LeaseLostError, RunCanceledError, RunOverError
 from services.automation.pipelines.pipeline import Cause, Pipeline
-from services.automation.pipelines.running import Durable, LeaseLostError, RunContext, StepFailedError, Surroundings
+from services.automation.pipelines.running import Durable, RunContext, StepFailedError, Surroundings
 from services.contracts.pipelines import (
     PipelineEnded,
     PipelineRecovered,
@@ -25,9 +25,11 @@ from services.contracts.pipelines import (
 )
 from services.kit.database_errors import DatabaseError
 from services.kit.facts import Facts, Transaction
-from telemetry.catalogue import PIPELINE_STEP_RETRIES
+from telemetry.catalogue import PIPELINE_LEASES_LOST, PIPELINE_STEP_RETRIES
 from telemetry.emit.metrics import Metrics
+from telemetry.emit.patterns import REDACTED
 from telemetry.emit.propagation import TRACEPARENT, extract
+from telemetry.emit.redaction import Redactor
 
 _LEASE_POLL_SECONDS: Final = 0.25
 _LONGEST_DETAIL: Final = 1_000
@@ -63,9 +65,10 @@ class Runner:
     around: Surroundings
 
     def add(self, tx: Transaction, pipeline: Pipeline, cause: Cause) -> bool:
-        """Note a run that is to start; False when it is there already."""
+        """Note a run that is to start; False when it is there already. What its cause tells is kept without secrets."""
         run_id = pipeline.run_id(cause)
-        if not store.add(tx.connection, run_id, pipeline.name, cause, self.around.clock.now()):
+        kept = replace(cause, payload=without_secrets(cause.payload, self.around.redactor))
+        if not store.add(tx.connection, run_id, pipeline.name, kept, self.around.clock.now()):
             return False
         tx.record(
             PipelineStarted(
@@ -135,7 +138,7 @@ class Runner:
             pipeline.run(context)
         except StepFailedError as error:
             detail = error.detail
-        except LeaseLostError as error:
+        except RunOverError as error:
             return RunStatus.FAILED, error.detail, context.steps
         except Exception as error:  # noqa: BLE001 -- a run ends in every case, and says how
             # A mistake in the pipeline itself. Its words may hold anything, so they stay in the log, which redacts.
@@ -143,10 +146,7 @@ class Runner:
             detail = f"The pipeline itself has a mistake ({type(error).__name__}); the log has the traceback."
         else:
             return RunStatus.SUCCEEDED, "", context.steps
-        stuck = context.compensate()
-        if stuck:
-            detail += f" Could not be undone: {', '.join(stuck)}."
-        return RunStatus.FAILED, detail, context.steps
+        return RunStatus.FAILED, detail + _undone(context), context.steps
 
     def _take(self, lease: str, run_id: str) -> bool:
         while not self._took(lease, run_id):
@@ -161,13 +161,24 @@ class Runner:
             _log.warning("cannot take the lease on %s now: %s", lease, error.detail)
             return False
 
+    def _standing(self, run_id: str, lease: str | None) -> store.Standing | None:
+        """How the run stands; None while nobody can say: a call that nobody guards is not made."""
+        try:
+            with self.facts.transaction() as tx:
+                return store.standing_of(tx.connection, run_id, lease)
+        except DatabaseError as error:
+            _log.warning("cannot see whether run %s may go on: %s", run_id, error.detail)
+            return None
+
     def _around(self, run: RunView, lease: str | None) -> Surroundings:
         def holds(run_id: str) -> None:
-            if lease is None:
-                return
-            with self.facts.transaction() as tx:
-                if not store.holds(tx.connection, lease, run_id):
-                    raise LeaseLostError(f"Another run works on {lease} now; this one stopped before its next step.")
+            while (standing := self._standing(run_id, lease)) is None:
+                self.around.waiter.wait(_LEASE_POLL_SECONDS)
+            if not standing.holds_lease:
+                self.metrics.counter(PIPELINE_LEASES_LOST, pipeline=run.pipeline).inc()
+                raise LeaseLostError(f"Another run works on {lease} now; this one stopped before its next call.")
+            if standing.ended:
+                raise RunCanceledError("It was canceled; it stopped before its next call.")
 
         def told(run_id: str, step: str, failure: Failure, tries: int) -> None:
             with self.facts.transaction() as tx:
@@ -190,8 +201,34 @@ class Runner:
         return replace(self.around, holds=holds, told=told, retried=retried)
 
 
+def without_secrets(payload: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """The same JSON; what looks like a secret, by its name or by its form, is blanked out."""
+    return {name: _without_secrets(name, value, redactor) for name, value in payload.items()}
+
+
+def _without_secrets(name: str, value: Any, redactor: Redactor) -> Any:  # noqa: ANN401 -- JSON
+    if isinstance(value, Mapping):
+        return without_secrets(value, redactor)
+    if isinstance(value, list | tuple):
+        return [_without_secrets(name, each, redactor) for each in value]
+    if not isinstance(value, str | int):
+        return value
+    ((_, told),) = redactor.fields({name: value})
+    if told == REDACTED:
+        return REDACTED
+    return redactor.text(value) if isinstance(value, str) else value
+
+
 def nothing(*_anything: object) -> None:
     """Does nothing: what the surroundings of no run in particular do."""
+
+
+def _undone(context: RunContext) -> str:
+    try:
+        stuck = context.compensate()
+    except RunOverError as error:
+        return f" Not all was undone: {error.detail}"
+    return f" Could not be undone: {', '.join(stuck)}." if stuck else ""
 
 
 def _links(cause: Cause) -> list[Link]:

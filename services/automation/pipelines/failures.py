@@ -35,6 +35,24 @@ class FailedError(SightlineError):
         self.wait_seconds = wait_seconds
 
 
+class RunOverError(SightlineError):
+    """The run takes no further step; no failure of a step, so it is neither tried again nor kept."""
+
+
+class LeaseLostError(RunOverError):
+    """Another run works on the same target now."""
+
+    code = "lease_lost"
+    title = "Another run works on this target"
+
+
+class RunCanceledError(RunOverError):
+    """Somebody ended the run while it was in a step."""
+
+    code = "run_canceled"
+    title = "The run was canceled"
+
+
 def failure_of(error: Exception) -> Failure:
     """What kind of failure `error` is.
 

@@ -89,7 +89,7 @@ class Context(Protocol):
         """Wait until `check` holds; False when it did not within the time. An error of it counts as "not yet"."""
 
     def sleep_until(self, moment: datetime) -> None:
-        """Go on at `moment`, also across restarts."""
+        """Go on at `moment`, which a step gave, also across restarts."""
 
 
 def never(_cause: Cause) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from services.automation.pipelines.failures import Failure, failure_of
+from services.automation.pipelines.failures import Failure, RunOverError, failure_of
 from services.contracts.pipelines import FailureClass
 from services.kit.clock import Clock
 from services.kit.errors import SightlineError
@@ -95,12 +95,17 @@ def tried(  # noqa: PLR0913 -- the policy's surroundings, each of which a test r
         randomness: For the pauses.
         waiter: Lets the pauses pass.
         again: Told of every failure that is tried again, with the number of tries so far.
+
+    Raises:
+        RunOverError: `function` or `waiter` says that the run is over.
     """
     began, tries = clock.now(), 0
     while True:
         tries += 1
         try:
             return Tried(function(), None, tries)
+        except RunOverError:
+            raise
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is classified, told and stored
             failure = failure_of(error)
             _log.warning(

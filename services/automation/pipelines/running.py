@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from opentelemetry import trace
 from opentelemetry.trace import Tracer
 
-from services.automation.pipelines.failures import Failure
+from services.automation.pipelines.failures import Failure, RunOverError
 from services.automation.pipelines.pipeline import STANDARD_RETRY, STEP_SECONDS, Answer, Cause
 from services.automation.pipelines.retrying import RetryPolicy, Waiter, tried
 from services.contracts.pipelines import FailureClass
@@ -42,24 +42,11 @@ class UnfitResultError(SightlineError):
     title = "A step's result cannot be stored"
 
 
-class LeaseLostError(SightlineError):
-    """Another run works on the same target now."""
-
-    code = "lease_lost"
-    title = "Another run works on this target"
-
-
 class Durable(Protocol):
     """Keeps what a run has learnt, so that it can be taken through its steps again."""
 
     def once(self, name: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 -- JSON
         """The result of `function`, which is called unless a result is kept already. It must not raise."""
-
-    def receive(self, topic: str, timeout_seconds: float) -> Any:  # noqa: ANN401 -- JSON
-        """What was sent to the run under `topic`, or None when nothing came in time; across restarts."""
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass, counted from the first call, also across restarts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +63,10 @@ class Asking(Protocol):
     def ask(self, run_id: str, number: int, action: str, parameters: Mapping[str, str], reason: str) -> Asked:
         """State the question once per `run_id` and `number`."""
 
-    def settle(self, approval_id: str, answer: Any) -> Answer:  # noqa: ANN401 -- what was sent, or None
+    def answered(self, approval_id: str) -> bool:
+        """Whether a person has decided."""
+
+    def settle(self, approval_id: str) -> Answer:
         """What the answer means, once and for all: an approval is used up, and what was not answered is expired."""
 
 
@@ -85,7 +75,8 @@ class Surroundings:
     """What every run needs of the process.
 
     Attributes:
-        holds: Raises `LeaseLostError` when the run's lease went to another.
+        holds: Raises `RunOverError` when the run was canceled or its lease went to another. Asked before each try of
+            a step and at each look of a wait: no call begins for a run that is over.
         told: Told of each step that failed for good: step, failure, tries.
     """
 
@@ -100,6 +91,17 @@ class Surroundings:
     retried: Callable[[str, str, Failure], None]
 
 
+class _Watchful:
+    """Waits, and then makes sure that the run is not over."""
+
+    def __init__(self, waiter: Waiter, holds: Callable[[], None]) -> None:
+        self._waiter, self._holds = waiter, holds
+
+    def wait(self, seconds: float) -> None:
+        self._waiter.wait(seconds)
+        self._holds()
+
+
 class RunContext:
     """The `Context` of one run."""
 
@@ -109,6 +111,7 @@ class RunContext:
         self._names: set[str] = set()
         self._undo: list[tuple[str, Callable[[], None]]] = []
         self._questions = 0
+        self._waiter = _Watchful(around.waiter, lambda: around.holds(run_id))
         self.steps = 0
 
     @property
@@ -149,9 +152,11 @@ class RunContext:
             return {"id": asked.approval_id, "expires_at": asked.expires_at.isoformat()}
 
         asked = self.step(f"ask {action} {number}", ask)
-        left = (datetime.fromisoformat(asked["expires_at"]) - around.clock.now()).total_seconds()
-        answer = self._durable.receive(asked["id"], max(0.0, left))
-        return Answer(self.step(f"settle {action} {number}", lambda: around.asking.settle(asked["id"], answer)))
+        deadline = datetime.fromisoformat(asked["expires_at"])
+        self.step(
+            f"answer {action} {number}", lambda: self._comes(lambda: around.asking.answered(asked["id"]), deadline)
+        )
+        return Answer(self.step(f"settle {action} {number}", lambda: around.asking.settle(asked["id"])))
 
     def wait_until(
         self, name: str, check: Callable[[], bool], *, timeout_seconds: float, poll_seconds: float = 1.0
@@ -160,20 +165,14 @@ class RunContext:
         began = self.step(f"{name} begins", lambda: around.clock.now().isoformat())
         deadline = datetime.fromisoformat(began) + timedelta(seconds=timeout_seconds)
 
-        def wait() -> bool:
-            while not _holds(check):
-                left = (deadline - around.clock.now()).total_seconds()
-                if left <= 0:
-                    return False
-                around.waiter.wait(min(poll_seconds, left))
-            return True
-
-        return bool(self.step(name, wait, timeout_seconds=timeout_seconds + poll_seconds))
+        return bool(
+            self.step(
+                name, lambda: self._comes(check, deadline, poll_seconds), timeout_seconds=timeout_seconds + poll_seconds
+            )
+        )
 
     def sleep_until(self, moment: datetime) -> None:
-        left = (moment - self._around.clock.now()).total_seconds()
-        if left > 0:
-            self._durable.sleep(left)
+        self.step(f"sleep until {moment.isoformat()}", lambda: self._comes(lambda: False, moment))
 
     def compensate(self) -> list[str]:
         """Undo the steps that can be undone, the latest first; names those whose undoing failed."""
@@ -184,6 +183,14 @@ class RunContext:
             except StepFailedError:
                 failed.append(name)
         return failed
+
+    def _comes(self, check: Callable[[], bool], deadline: datetime, poll_seconds: float = 1.0) -> bool:
+        while not _holds(check):
+            left = (deadline - self._around.clock.now()).total_seconds()
+            if left <= 0:
+                return False
+            self._waiter.wait(min(poll_seconds, left))
+        return True
 
     def _try(
         self, name: str, function: Callable[[], Any], retry: RetryPolicy, timeout_seconds: float
@@ -197,7 +204,7 @@ class RunContext:
                 timeout_seconds=timeout_seconds,
                 clock=around.clock,
                 randomness=around.randomness,
-                waiter=around.waiter,
+                waiter=self._waiter,
                 again=lambda failure, _tries: around.retried(self._run_id, name, failure),
             )
             if outcome.failure is not None:
@@ -222,6 +229,8 @@ class RunContext:
 def _holds(check: Callable[[], bool]) -> bool:
     try:
         return check()
+    except RunOverError:
+        raise
     except SightlineError as error:
         _log.info("what is waited for cannot be seen now: %s", error.detail)
         return False

@@ -41,14 +41,17 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Every:
-    """Every so many seconds, counted from midnight UTC of 1970."""
+    """Every so many seconds, counted from midnight UTC of 1970. A moment is made up for until the next one comes."""
 
     seconds: int
-    useful_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.seconds < 1:
             raise ValueError("an interval is at least one second")
+
+    @property
+    def useful_seconds(self) -> float:
+        return float(self.seconds)
 
     def words(self) -> str:
         return f"every {self.seconds} s"
@@ -112,7 +115,7 @@ class BySession:
 
 def latest_due(schedule: Schedule, now: datetime, calendar: Calendar) -> datetime | None:
     """The latest moment that has come and is still worth it, or None."""
-    back = min(timedelta(seconds=max(schedule.useful_seconds, 1.0)), _LOOK_BACK)
+    back = min(timedelta(seconds=schedule.useful_seconds), _LOOK_BACK)
     found = None
     for found in schedule.moments(now - back, now, calendar):  # noqa: B007 -- the last one counts
         pass

@@ -1,10 +1,14 @@
 """Reads and writes of runs and leases, always inside the caller's transaction."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from services.automation.pipelines.pipeline import Cause
 from services.automation.tables import LEASES, RUNS
@@ -13,11 +17,26 @@ from services.kit.moments import microseconds, moment
 
 ENDED = tuple(status.value for status in RunStatus if status.ended)
 
+_INSERTS: Final[Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]]] = MappingProxyType(
+    {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a run may go on.
+
+    Attributes:
+        ended: It was canceled, or it never was.
+        holds_lease: The lease is its own, or it needs none.
+    """
+
+    ended: bool
+    holds_lease: bool
+
 
 def add(connection: Connection, run_id: str, pipeline: str, cause: Cause, now: datetime) -> bool:
     """Note a run that is to start; False when it is there already."""
-    if connection.execute(select(RUNS.c.run_id).where(RUNS.c.run_id == run_id)).first() is not None:
-        return False
     row = {
         "run_id": run_id,
         "pipeline": pipeline,
@@ -31,14 +50,14 @@ def add(connection: Connection, run_id: str, pipeline: str, cause: Cause, now: d
         "detail": "",
         "trace_id": "",
     }
-    connection.execute(insert(RUNS).values(row))
-    return True
+    return _add_unless_there(connection, RUNS, row)
 
 
 def begin(connection: Connection, run_id: str, trace_id: str) -> None:
-    """A run that was queued runs, in this trace."""
+    """A run that was queued runs, in this trace; one that waited for a person before a crash waits still."""
     same = (RUNS.c.run_id == run_id) & RUNS.c.status.not_in(ENDED)
-    connection.execute(update(RUNS).where(same).values(status=RunStatus.RUNNING.value, trace_id=trace_id))
+    status = case((RUNS.c.status == RunStatus.QUEUED.value, RunStatus.RUNNING.value), else_=RUNS.c.status)
+    connection.execute(update(RUNS).where(same).values(status=status, trace_id=trace_id))
 
 
 def wait(connection: Connection, run_id: str, *, waiting: bool) -> None:
@@ -111,25 +130,38 @@ def last_success(connection: Connection) -> dict[str, datetime]:
 
 
 def take_lease(connection: Connection, name: str, run_id: str, now: datetime) -> bool:
-    """Take a lease that is free, ours already, or held by a run that has ended; False while another holds it."""
-    held = connection.execute(select(LEASES).where(LEASES.c.name == name).with_for_update()).mappings().one_or_none()
+    """Take a lease that is free, ours already, or held by a run that has ended; False while another holds it.
+
+    A run that has ended never runs again, so its name says as much as a number that grows: who is not named lost it.
+    """
     values = {"run_id": run_id, "taken_at_us": microseconds(now)}
-    if held is None:
-        connection.execute(insert(LEASES).values(name=name, fence=1, **values))
+    if _add_unless_there(connection, LEASES, {"name": name, **values}):
         return True
-    if held["run_id"] == run_id:
+    holder = select(LEASES.c.run_id).where(LEASES.c.name == name).with_for_update()
+    held_by = connection.execute(holder).scalar_one()
+    if held_by == run_id:
         return True
-    holder = connection.execute(select(RUNS.c.status).where(RUNS.c.run_id == held["run_id"])).scalar_one_or_none()
-    if holder is not None and holder not in ENDED:
+    status = connection.execute(select(RUNS.c.status).where(RUNS.c.run_id == held_by)).scalar_one_or_none()
+    if status is not None and status not in ENDED:
         return False
-    connection.execute(update(LEASES).where(LEASES.c.name == name).values(fence=LEASES.c.fence + 1, **values))
+    connection.execute(update(LEASES).where(LEASES.c.name == name).values(values))
     return True
 
 
-def holds(connection: Connection, name: str, run_id: str) -> bool:
-    """Whether the lease is the run's."""
-    found = select(LEASES.c.run_id).where(LEASES.c.name == name)
-    return connection.execute(found).scalar_one_or_none() == run_id
+def standing_of(connection: Connection, run_id: str, lease: str | None) -> Standing:
+    """Whether a run may go on."""
+    status = connection.execute(select(RUNS.c.status).where(RUNS.c.run_id == run_id)).scalar_one_or_none()
+    holder = None
+    if lease is not None:
+        holder = connection.execute(select(LEASES.c.run_id).where(LEASES.c.name == lease)).scalar_one_or_none()
+    # A lease that nobody holds is not taken yet: the step that takes it comes first.
+    return Standing(ended=status is None or status in ENDED, holds_lease=holder in {None, run_id})
+
+
+def _add_unless_there(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
+    """Whether the row is new. Of two transactions that add the same one at once, the second waits for the first."""
+    adding = _INSERTS[connection.dialect.name](table).values(values).on_conflict_do_nothing()
+    return connection.execute(adding.returning(*table.primary_key.columns)).first() is not None
 
 
 def _view(row: RowMapping) -> RunView:

@@ -1,7 +1,7 @@
 """What starts pipelines: events on the bus, alerts that begin to fire, and the clock."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -87,17 +87,30 @@ class Scheduler:
     def look(self) -> list[Started]:
         """Start every run that is due and has not been started; those that this call started."""
         now, new = self._clock.now(), []
-        for pipeline in self._registry:
-            if pipeline.schedule is None:
-                continue
-            due = latest_due(pipeline.schedule, now, self._calendar)
-            if due is None or (due < self._since and not self._ran_before(pipeline)):
-                continue
+        for pipeline, due in self._due(now):
             started = self._engine.start(pipeline, _by_schedule(pipeline, due))
             if started.new:
                 self._metrics.gauge(PIPELINE_SCHEDULE_LAG, pipeline=pipeline.name).set((now - due).total_seconds())
                 new.append(started)
         return new
+
+    def overdue(self) -> dict[str, float]:
+        """For each pipeline with a schedule: for how many seconds a run has been due that has not been started."""
+        now = self._clock.now()
+        late = {pipeline.name: 0.0 for pipeline in self._registry if pipeline.schedule is not None}
+        for pipeline, due in self._due(now):
+            with self._database.reading() as connection:
+                if store.one(connection, pipeline.run_id(_by_schedule(pipeline, due))) is None:
+                    late[pipeline.name] = (now - due).total_seconds()
+        return late
+
+    def _due(self, now: datetime) -> Iterator[tuple[Pipeline, datetime]]:
+        """What has come and is still worth it, started or not."""
+        for pipeline in self._registry:
+            if pipeline.schedule is not None:
+                due = latest_due(pipeline.schedule, now, self._calendar)
+                if due is not None and (due >= self._since or self._ran_before(pipeline)):
+                    yield pipeline, due
 
     def _ran_before(self, pipeline: Pipeline) -> bool:
         """A platform that was just installed has missed nothing."""

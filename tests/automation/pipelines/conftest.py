@@ -1,11 +1,12 @@
 """The real engine: DBOS and the service's own database, on SQLite or Postgres."""
 
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -60,7 +61,7 @@ class Pipelines:
                 self.telemetry.metrics.declare(metric, PIPELINE.name, names)
         clock = SystemClock()
         self.facts = Facts(self.database, Instruments(TABLE), self.telemetry, clock, "automation")
-        self.approvals = ApprovalDesk(self.facts, clock, SystemRandomness(), self._send)
+        self.approvals = ApprovalDesk(self.facts, clock, SystemRandomness())
         around = Surroundings(
             clock=clock,
             randomness=SystemRandomness(),
@@ -76,8 +77,10 @@ class Pipelines:
         steps_in_postgres = self.url if self.url and self.url.startswith("postgresql") else None
         self.engine = DbosEngine(runner, self.waiter, url=steps_in_postgres, directory=self.directory)
 
-    def _send(self, run_id: str, topic: str, answer: Any) -> None:  # noqa: ANN401 -- JSON
-        self.engine.send(run_id, topic, answer)
+    def again(self) -> "Pipelines":
+        """The same after a restart, over the same files or database."""
+        self.close()
+        return Pipelines(self.directory, self.pipelines, self.url).open()
 
     def run(self, run_id: str) -> RunView:
         """How the run stands now."""
@@ -105,13 +108,24 @@ def command(cause_id: str = "1", target: str | None = None) -> Cause:
     return Cause(kind=CauseKind.COMMAND, cause_id=cause_id, name="test", target=target)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("initdb", "postgres"))])
+def storage(request: pytest.FixtureRequest) -> str | None:
+    """URL of an empty Postgres database, or None for SQLite in the engine's own directory."""
+    if request.param == "sqlite":
+        return None
+    server, name = request.getfixturevalue("postgres_server"), f"pipelines_{secrets.token_hex(6)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return f"{server}/{name}"
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Callable[..., Pipelines]]:
+def house(tmp_path: Path, storage: str | None) -> Iterator[Callable[..., Pipelines]]:
     """Makes an engine with these pipelines; closed at the end of the test."""
     made: list[Pipelines] = []
 
-    def make(*pipelines: Pipeline, url: str | None = None) -> Pipelines:
-        made.append(Pipelines(tmp_path, pipelines, url).open())
+    def make(*pipelines: Pipeline) -> Pipelines:
+        made.append(Pipelines(tmp_path, pipelines, storage).open())
         return made[-1]
 
     yield make

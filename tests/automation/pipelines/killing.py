@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from services.automation.instruments import TABLE
 from services.automation.pipelines import store
 from services.automation.pipelines.dbos_engine import DbosDurable, DbosEngine
 from services.automation.pipelines.executing import Registry, Runner, nothing
-from services.automation.pipelines.running import Surroundings
+from services.automation.pipelines.running import Asked, Surroundings
 from services.automation.routines.handling import House
 from services.automation.routines.table import every
 from services.contracts.events import Envelope
@@ -69,6 +69,17 @@ class HurriedClock:
         """Nothing waits."""
 
 
+class PersonAtHand(ApprovalDesk):
+    """A desk at which a person sits, who allows whatever is asked."""
+
+    def ask(self, run_id: str, number: int, action: str, parameters: Mapping[str, str], reason: str) -> Asked:
+        asked = super().ask(run_id, number, action, parameters, reason)
+        view = self.one(asked.approval_id)
+        if view.status is ApprovalStatus.PENDING:
+            self.grant(view.approval_id, view.parameters_digest, by="operator")
+        return asked
+
+
 def run(directory: Path, name: str, kill: tuple[str, int] | None) -> None:
     """Start the run, or take it up again, and return at its end; with `kill`, die at that step."""
     clock, telemetry = HurriedClock(), RecordedTelemetry(Metrics(_TelemetryClock()))
@@ -84,14 +95,13 @@ def run(directory: Path, name: str, kill: tuple[str, int] | None) -> None:
     )
     registry = Registry(every(house, world.office()))
     _declare(telemetry.metrics, registry)
-    approvals = ApprovalDesk(facts, clock, SystemRandomness(), lambda *answer: engine.send(*answer))  # noqa: PLW0108 -- there is no engine yet
     around = Surroundings(
         clock=clock,
         randomness=SystemRandomness(),
         waiter=clock,
         tracer=NoOpTracer(),
         redactor=Redactor(),
-        asking=approvals,
+        asking=PersonAtHand(facts, clock, SystemRandomness()),
         holds=nothing,
         told=nothing,
         retried=nothing,
@@ -101,10 +111,8 @@ def run(directory: Path, name: str, kill: tuple[str, int] | None) -> None:
         _die_at(*kill, world)
     engine.open()
     started = engine.start(registry.get(name), cause)
-    approvals.deliver()
     pause = threading.Event()
     while (status := _status(database, started.run_id)) is None:
-        _allow(approvals)
         pause.wait(_LOOK_SECONDS)
     engine.close()
     _tell(directory, database, incidents, status)
@@ -122,12 +130,6 @@ def _status(database: Database, run_id: str) -> str | None:
     with database.reading() as connection:
         view = store.one(connection, run_id)
     return view.status.value if view is not None and view.status.ended else None
-
-
-def _allow(approvals: ApprovalDesk) -> None:
-    """The person, who allows whatever is asked."""
-    for asked in approvals.listing(status=ApprovalStatus.PENDING, limit=5).approvals:
-        approvals.grant(asked.approval_id, asked.parameters_digest, by="operator")
 
 
 def _die_at(when: str, number: int, world: KeptWorld) -> None:

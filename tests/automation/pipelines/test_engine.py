@@ -4,14 +4,16 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
 from services.automation.approvals.desk import ApprovalClosedError, ParametersDifferError
 from services.automation.pipelines.dbos_engine import TwoEnginesError
 from services.automation.pipelines.engine import RunEndedError, UnknownRunError
 from services.automation.pipelines.failures import FailedError
-from services.automation.pipelines.pipeline import Answer, Context, Pipeline
+from services.automation.pipelines.pipeline import Answer, Cause, Context, Pipeline
 from services.automation.pipelines.retrying import RetryPolicy
-from services.contracts.pipelines import ApprovalStatus, FailureClass, RunStatus
+from services.automation.tables import RUNS
+from services.contracts.pipelines import ApprovalStatus, CauseKind, FailureClass, RunStatus
 from tests.automation.pipelines.conftest import Pipelines, command, until
 
 House = Callable[..., Pipelines]
@@ -38,13 +40,21 @@ def test_run_when_its_steps_succeed_then_it_ends_well_and_its_steps_are_told(hou
 
 def test_cause_when_delivered_many_times_at_once_then_it_runs_once(house: House) -> None:
     count, here = [], house(pipeline("once", lambda context: context.step("count", lambda: count.append(1))))
-    threads = [threading.Thread(target=here.engine.start, args=(here.pipelines[0], command())) for _ in range(8)]
+    new: list[bool] = []
+    together = threading.Barrier(8)
+
+    def deliver() -> None:
+        together.wait()
+        new.append(here.engine.start(here.pipelines[0], command()).new)
+
+    threads = [threading.Thread(target=deliver) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     here.ended("once:1")
     assert count == [1]
+    assert sorted(new) == [False] * 7 + [True]
 
 
 def test_note_when_its_transaction_is_rolled_back_then_nothing_runs(house: House) -> None:
@@ -189,6 +199,88 @@ def test_cancel_when_a_run_is_in_a_step_then_the_next_step_is_not_taken(house: H
     assert after == []
 
 
+def test_run_when_canceled_then_its_step_is_not_tried_again_and_another_takes_its_target(house: House) -> None:
+    reached, over, tries, other = threading.Event(), threading.Event(), [], []
+
+    def fail() -> None:
+        tries.append(1)
+        reached.set()
+        assert over.wait(10)
+        raise FailedError(FailureClass.TRANSIENT, "away")
+
+    def run(context: Context) -> None:
+        if context.cause.cause_id == "first":
+            context.step("call", fail, retry=AT_ONCE, compensate=lambda: other.append("undone"))
+        else:
+            context.step("other", lambda: other.append("done"))
+
+    here = house(pipeline("taken", run))
+    here.engine.start(here.pipelines[0], command("first", target="alpha"))
+    assert reached.wait(10)
+    here.engine.start(here.pipelines[0], command("second", target="alpha"))
+    here.engine.cancel("taken:first")
+    assert here.ended("taken:second").status is RunStatus.SUCCEEDED
+    lost = "sightline_pipeline_leases_lost_total"
+    assert here.telemetry.value(lost, pipeline="taken") == 0
+    over.set()
+    until(lambda: here.telemetry.value(lost, pipeline="taken") == 1)
+    assert (tries, other) == ([1], ["done"])
+
+
+def test_wait_when_its_run_is_canceled_then_it_looks_no_more(house: House) -> None:
+    looked, over = threading.Event(), threading.Event()
+
+    def look() -> bool:
+        looked.set()
+        return False
+
+    def run(context: Context) -> None:
+        try:
+            context.wait_until("never", look, timeout_seconds=600, poll_seconds=0.01)
+        finally:
+            over.set()
+
+    here = house(pipeline("waiting", run))
+    here.engine.start(here.pipelines[0], command())
+    assert looked.wait(10)
+    here.engine.cancel("waiting:1")
+    assert over.wait(10)
+    assert here.run("waiting:1").status is RunStatus.CANCELED
+
+
+def test_run_when_the_engine_stops_in_the_middle_then_it_goes_on_where_it_was(house: House) -> None:
+    done, ready = [], threading.Event()
+
+    def run(context: Context) -> None:
+        context.step("first", lambda: done.append("first"))
+        context.wait_until("ready", lambda: done.append("look") or ready.is_set(), timeout_seconds=600)  # type: ignore[func-returns-value]
+        context.step("last", lambda: done.append("last"))
+
+    here = house(pipeline("cut", run))
+    here.engine.start(here.pipelines[0], command())
+    until(lambda: "look" in done)
+    here = here.again()
+    ready.set()
+    assert here.ended("cut:1").status is RunStatus.SUCCEEDED
+    assert [each for each in done if each != "look"] == ["first", "last"]
+    assert here.telemetry.value("sightline_pipeline_recoveries_total", pipeline="cut") == 1
+    here.close()
+
+
+def test_cause_when_it_tells_a_secret_then_the_run_starts_and_the_secret_is_stored_nowhere(house: House) -> None:
+    token, seen = f"sk-{'a1b2' * 12}", []
+    payload = {"venue": "alpha", "password": "hunter2-canary", "more": [{"note": f"Authorization: Bearer {token}"}]}
+    here = house(pipeline("told", lambda context: seen.append(dict(context.cause.payload))))
+    cause = Cause(kind=CauseKind.EVENT, cause_id="1", name="a.b", payload=payload)
+    here.engine.start(here.pipelines[0], cause)
+    assert here.ended("told:1").status is RunStatus.SUCCEEDED
+    assert seen == [{"venue": "alpha", "password": "[redacted]", "more": [{"note": "Authorization: [redacted]"}]}]
+    with here.database.reading() as connection:
+        (kept,) = connection.execute(select(RUNS.c.cause)).scalars()
+    assert token not in kept
+    assert "hunter2-canary" not in kept
+
+
 def test_engine_when_another_process_has_the_directory_then_it_does_not_open(house: House) -> None:
     here = house(pipeline("first", lambda _context: None))
     with pytest.raises(TwoEnginesError, match="Another process holds"):
@@ -213,7 +305,6 @@ def test_approval_when_granted_then_the_run_goes_on_and_the_answer_is_used_up(ho
     assert answers == [Answer.APPROVED]
     with pytest.raises(ApprovalClosedError):
         here.approvals.grant(asked.approval_id, asked.parameters_digest, by="operator")
-    assert here.approvals.deliver() == 0
 
 
 def test_approval_when_refused_then_the_run_is_told(house: House) -> None:
@@ -225,3 +316,33 @@ def test_approval_when_refused_then_the_run_is_told(house: House) -> None:
     here.approvals.refuse(asked.approval_id, asked.parameters_digest, by="operator")
     here.ended("refusing:1")
     assert answers == [Answer.REFUSED]
+
+
+def test_run_when_it_waits_for_a_person_over_a_restart_then_it_waits_still_and_the_answer_counts(house: House) -> None:
+    answers: list[Answer] = []
+    here = house(pipeline("patient", asking(answers)))
+    here.engine.start(here.pipelines[0], command(target="alpha"))
+    until(lambda: here.run("patient:1").status is RunStatus.WAITING_APPROVAL)
+    here = here.again()
+    until(lambda: here.telemetry.value("sightline_pipeline_recoveries_total", pipeline="patient") == 1)
+    assert here.run("patient:1").status is RunStatus.WAITING_APPROVAL
+    (asked,) = here.approvals.listing(status=ApprovalStatus.PENDING, limit=5).approvals
+    here.approvals.grant(asked.approval_id, asked.parameters_digest, by="operator")
+    assert here.ended("patient:1").status is RunStatus.SUCCEEDED
+    assert answers == [Answer.APPROVED]
+    here.close()
+
+
+def test_approval_when_its_run_was_canceled_then_it_cannot_be_granted_and_is_closed(house: House) -> None:
+    answers: list[Answer] = []
+    here = house(pipeline("gone", asking(answers)))
+    here.engine.start(here.pipelines[0], command(target="alpha"))
+    until(lambda: here.approvals.listing(status=ApprovalStatus.PENDING, limit=1).approvals)
+    (asked,) = here.approvals.listing(status=None, limit=5).approvals
+    here.engine.cancel("gone:1")
+    with pytest.raises(ApprovalClosedError, match="has ended"):
+        here.approvals.grant(asked.approval_id, asked.parameters_digest, by="operator")
+    assert here.approvals.close_left() == 1
+    assert here.approvals.one(asked.approval_id).status is ApprovalStatus.EXPIRED
+    assert here.approvals.waiting() == (0, 0.0)
+    assert answers == []
