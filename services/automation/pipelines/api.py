@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response, status
 
+from services.automation.pipelines import store
 from services.automation.pipelines.engine import Engine
-from services.automation.pipelines.executing import Registry
-from services.automation.pipelines.pipeline import Cause
+from services.automation.pipelines.executing import Registry, without_secrets
+from services.automation.pipelines.pipeline import Cause, Pipeline
 from services.automation.pipelines.views import PipelineViews
 from services.contracts.pipelines import (
     CauseKind,
@@ -24,6 +25,7 @@ from services.kit.guards import require_scope
 from services.kit.identity import Caller
 from services.kit.openapi import problem_responses
 from telemetry.emit.propagation import traceparent
+from telemetry.emit.redaction import Redactor
 
 _READER = Depends(require_scope("pipelines:read"))
 _KEY = r"^[A-Za-z0-9._:-]{1,100}$"
@@ -46,7 +48,25 @@ class TargetMissingError(SightlineError):
     title = "The pipeline needs a target"
 
 
-def pipeline_router(registry: Registry, engine: Engine, views: PipelineViews, facts: Facts) -> APIRouter:
+class KeyReusedError(SightlineError):
+    """The key started a run that was asked for otherwise: a caller's mistake, which must not pass for success."""
+
+    status_code = 409
+    code = "key_reused"
+    title = "The idempotency key belongs to another request"
+
+
+class SecretInRequestError(SightlineError):
+    """What a run is started with is stored, so nothing in it may be a secret."""
+
+    status_code = 422
+    code = "secret_in_request"
+    title = "A request looks as if it held a secret"
+
+
+def pipeline_router(
+    registry: Registry, engine: Engine, views: PipelineViews, facts: Facts, redactor: Redactor
+) -> APIRouter:
     """Pipelines and their runs."""
     router = APIRouter(tags=["pipelines"])
 
@@ -67,22 +87,13 @@ def pipeline_router(registry: Registry, engine: Engine, views: PipelineViews, fa
     ) -> RunStarted:
         """Start a pipeline. With a key that was seen before, the run that it started is told again, with 200."""
         pipeline = registry.get(name)
-        if not pipeline.by_hand:
-            raise NotByHandError(f"{name} starts by itself; GET /pipelines says by what.")
-        by_person = caller.name == PERSON
-        cause = Cause(
-            kind=CauseKind.COMMAND if by_person else CauseKind.HTTP,
-            cause_id=f"{caller.name}:{idempotency_key}",
-            name=name,
-            target=request.target,
-            payload=dict(request.parameters),
-            traceparent=traceparent(),
-        )
-        if pipeline.needs_target and not request.target:
-            raise TargetMissingError(f"{name} works on one {pipeline.needs_target}; name it as `target`.")
+        cause = _cause(pipeline, request, idempotency_key, caller)
+        _check_storable(cause, redactor)
         with facts.transaction(durable=True) as tx:
             started = engine.note(tx, pipeline, cause)
-            if started.new and by_person:
+            if not started.new:
+                _check_same(store.cause_of(tx.connection, started.run_id), cause)
+            elif cause.kind is CauseKind.COMMAND:
                 tx.record(ManualIntervention(subject=started.run_id, kind="run", by=caller.name))
         if not started.new:
             response.status_code = status.HTTP_200_OK
@@ -111,3 +122,32 @@ def pipeline_router(registry: Registry, engine: Engine, views: PipelineViews, fa
         return views.run(run_id)
 
     return router
+
+
+def _cause(pipeline: Pipeline, request: RunRequest, key: str, caller: Caller) -> Cause:
+    if not pipeline.by_hand:
+        raise NotByHandError(f"{pipeline.name} starts by itself; GET /pipelines says by what.")
+    if pipeline.needs_target and not request.target:
+        raise TargetMissingError(f"{pipeline.name} works on one {pipeline.needs_target}; name it as `target`.")
+    return Cause(
+        kind=CauseKind.COMMAND if caller.name == PERSON else CauseKind.HTTP,
+        cause_id=f"{caller.name}:{key}",
+        name=pipeline.name,
+        target=request.target,
+        payload=dict(request.parameters),
+        traceparent=traceparent(),
+    )
+
+
+def _check_storable(cause: Cause, redactor: Redactor) -> None:
+    told = {"target": cause.target or "", **cause.payload}
+    found = [name for name, value in without_secrets(told, redactor).items() if value != told[name]]
+    if found:
+        raise SecretInRequestError(f"{', '.join(found)}: leave it out; a pipeline gets its credentials by itself.")
+
+
+def _check_same(before: Cause | None, cause: Cause) -> None:
+    if before is not None and (before.target, before.payload) != (cause.target, cause.payload):
+        raise KeyReusedError(
+            f"It started a run on {before.target or 'no target'} with other words. Take a new key for a new run."
+        )

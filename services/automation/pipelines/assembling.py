@@ -87,7 +87,10 @@ def pipeline_side(chassis: Chassis[AutomationSettings], pipelines: Iterable[Pipe
     )
     return PipelineSide(
         engine=engine,
-        routers=[pipeline_router(registry, engine, views, chassis.facts), approval_router(approvals, step_up)],
+        routers=[
+            pipeline_router(registry, engine, views, chassis.facts, around.redactor),
+            approval_router(approvals, step_up),
+        ],
         consumers=[starting_consumer(registry, engine)],
         background=[running, look, close],
     )

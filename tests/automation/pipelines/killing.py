@@ -162,7 +162,7 @@ def _tell(directory: Path, database: Database, incidents: IncidentDesk, status: 
     told = {
         "status": status,
         "done": [about(each) for each in world.get("done", [])],
-        "held": len(world.get("reasons", {}).get("alpha", [])),
+        "held": sum(reason.startswith("held") for reason in world.get("reasons", {}).get("alpha", [])),
         "facts": sorted(fact.event_type for fact in facts if fact.event_type != "pipelines.pipeline_recovered"),
         "incidents": [
             [
