@@ -94,24 +94,28 @@ def run(
     """Take `pipeline` through its steps. A failing step is not tried again unless its policy says so."""
     clock, kept = clock or FakeClock(), kept or Kept()
     person = Answers(clock, answers or {})
-    around = Surroundings(
-        clock=clock,
-        randomness=Evenly(),
-        waiter=NoWaiter(clock),
-        tracer=NoOpTracer(),
-        redactor=Redactor(),
-        asking=person,
-        holds=nothing,
-        told=nothing,
-        retried=nothing,
-    )
-    context = RunContext(cause, pipeline.run_id(cause), kept, around)
+    context = RunContext(cause, pipeline.run_id(cause), kept, surroundings(clock, person))
     try:
         pipeline.run(context)
     except StepFailedError as error:
         context.compensate()
         return Ran(error, kept, person.asked, [name for name in kept.done if name.startswith("undo ")])
     return Ran(None, kept, person.asked)
+
+
+def surroundings(clock: FakeClock, person: Answers | None = None) -> Surroundings:
+    """What runs need of a process, as far as it can be without one."""
+    return Surroundings(
+        clock=clock,
+        randomness=Evenly(),
+        waiter=NoWaiter(clock),
+        tracer=NoOpTracer(),
+        redactor=Redactor(),
+        asking=person or Answers(clock, {}),
+        holds=nothing,
+        told=nothing,
+        retried=nothing,
+    )
 
 
 def by_event(event_type: str, target: str | None = None, **payload: Any) -> Cause:  # noqa: ANN401 -- an event's fields

@@ -79,7 +79,8 @@ class Automation:
 
 
 def _auth(asked: Asked) -> Answer:
-    assert (asked.method, asked.path) == ("POST", "/step-up")
+    if (asked.method, asked.path) != ("POST", "/step-up"):
+        return Answer(404)
     if json.loads(asked.body)["passphrase"] == PASSPHRASE:
         return Answer(200, b"{}")
     problem = {"type": "urn:sightline:problem:wrong", "title": "No", "status": 403, "code": "wrong", "trace_id": ""}
