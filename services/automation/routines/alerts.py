@@ -11,7 +11,7 @@ from services.contracts.incidents import IncidentSeverity
 _URGENT_SECONDS = 300.0
 _PATIENT_SECONDS = 1_800.0
 _WANTED = frozenset({IncidentSeverity.CRITICAL.value, IncidentSeverity.WARNING.value})
-_OURSELVES = ("Incident", "Notification", "Pipeline", "Approval", "Anomal", "Watchdog")
+_OURSELVES = ("Incident", "Notification", "Pipeline", "Schedule", "Approval", "Anomal", "Watchdog")
 """Alerts about this loop itself: an incident about them would go round in it."""
 
 

@@ -131,6 +131,7 @@ def test_alert_when_the_analyst_allows_something_then_it_is_done(here: Here) -> 
         ("SubmitLatencyHigh", "info", False),
         ("BrokerDown", "critical", False),  # venue_degraded's
         ("IncidentEscalated", "critical", False),  # about this very loop
+        ("ScheduleLate", "warning", False),  # the same
         ("Watchdog", "critical", False),
     ],
 )
