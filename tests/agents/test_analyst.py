@@ -49,6 +49,85 @@ def test_control_when_diagnosed_then_nothing_is_found(name: str, seed: int, tmp_
     assert causes(diagnosis) == [], shown(diagnosis)
 
 
+def test_diagnosis_when_a_venue_answers_500_then_failing_credential_checks_are_no_expired_token(
+    story: Story, analyst: Making
+) -> None:
+    """As a running platform told of it: preflight could not make its checks either, and named the credential's."""
+    answered = "the venue answered 500"
+    for step in story.steps(2):
+        detail = f"It did not answer: {answered}."
+        story.fact(
+            "trading",
+            step,
+            "trading.reconciliation_failed",
+            f"{VENUE} could not be compared with (interval): {detail}",
+            level="error",
+            venue=VENUE,
+            reason=detail,
+        )
+        story.line("trading", step + 0.1, f"{VENUE}: cannot compare with it: {detail}")
+        story.fact(
+            "auth",
+            step + 0.2,
+            "auth.preflight_failed",
+            f"{VENUE} may not be traded, these checks failed: credential_valid, account_status",
+            subject=VENUE,
+            failed_checks="credential_valid, account_status",
+        )
+    story.fact(
+        "trading",
+        story.onset + 1,
+        "trading.circuit_changed",
+        f"the circuit of {VENUE} was closed and is open: {answered}",
+        venue=VENUE,
+        was="closed",
+        now="open",
+        reason=answered,
+    )
+    story.gauge("auth", "sightline_auth_preflight_failing", story.after(1.0, delay=2), account=VENUE)
+    told = diagnosed(analyst(story.told()), story.request())
+    assert causes(told) == ["venue_down"], shown(told)
+
+
+def test_diagnosis_when_a_strategy_was_started_by_another_setting_then_that_speaks_for_its_denials(
+    story: Story, analyst: Making
+) -> None:
+    story.fact(
+        "trading",
+        story.onset,
+        "trading.strategy_started",
+        "trend-1 (sma-cross) sees AAPL from now on, after 60 bars of the past",
+        level="info",
+        subject="trend-1",
+        resumed_from="2026-03-02T15:44:00+00:00",
+        changed="True",
+    )
+    for step in story.steps(1):
+        story.fact(
+            "trading",
+            step,
+            "trading.signal_denied",
+            "trend-1 wants to buy 90000 AAPL and was denied: order_notional",
+            strategy="trend-1",
+            reason="order_notional",
+        )
+    assert causes(diagnosed(analyst(story.told()), story.request()))[:1] == ["bad_configuration"]
+
+
+def test_diagnosis_when_a_login_waits_for_its_text_message_then_the_code_is_late(story: Story, analyst: Making) -> None:
+    waiting = {"account": "by-sms", "state": "awaiting_sms"}
+    story.gauge("auth", "sightline_auth_session_state", story.after(1.0), **waiting)
+    assert causes(diagnosed(analyst(story.told()), story.request())) == ["code_delayed"]
+
+
+def test_diagnosis_when_a_dead_letter_was_there_before_then_it_is_no_sign_of_what_came_later(
+    story: Story, analyst: Making
+) -> None:
+    begun = story.onset - 40
+    story.gauge("agents", "sightline_dead_letters_events", lambda step: float(step >= begun), consumer="ledger")
+    assert causes(diagnosed(analyst(story.told()), story.request())) == []
+
+
 class FakeKnowledge:
     """Knows one entry for one alert and one for whatever speaks of 429."""
 

@@ -152,3 +152,12 @@ def test_results_when_fills_are_told_then_each_strategy_has_its_own(ledger: Ledg
     (track,) = ledger.results(NOW, NOW, 15.0)
     assert track.label("strategy") == "trend"
     assert track.samples[-1].value == 0.0
+
+
+@pytest.mark.parametrize("name", ["operator", "kill-switch"])
+def test_results_when_orders_are_a_persons_or_the_kill_switchs_then_nobody_is_judged(
+    name: str, ledger: Ledger, tell: Tell
+) -> None:
+    tell(fill("1").model_copy(update={"strategy": name}))
+    tell(fill("1", "90", side=Side.SELL).model_copy(update={"strategy": name}))
+    assert ledger.results(NOW, NOW, 15.0) == []

@@ -69,6 +69,8 @@ def _beyond_limit(signal: Signal, track: Track, window: Window) -> Clue | None:
     if before and held * 2 > len(before):
         return None  # it was so all along
     worst = max(above, key=lambda sample: (sample.value, -sample.seconds))
+    if before and signal.limit < before[-1].value >= worst.value:
+        return None  # what was so when the incident's time began, and got no worse in it, is of something else
     detail = f"{signal.title}: {worst.value:.4g} {signal.unit}, at most {signal.limit:.4g} is in order"
     return _clue(signal, track, above[0].seconds, detail, 1.0)
 

@@ -19,6 +19,7 @@ _NS: Final = 1_000_000_000
 _TIMES: Final = 2.5
 _TIMES_WORK: Final = 1.6
 _LEAST_PER_MINUTE: Final = 20.0
+_LEAST_DONE: Final = 10.0
 _REPEATS: Final = 2.0
 _LEAST_ATTEMPTS: Final = 3
 _MANY_EVENTS: Final = 5
@@ -66,8 +67,9 @@ def of_signals(reader: SignalReader, window: Window) -> Iterator[Clue]:
         yield from changed(_DEMAND, track, window)
     for track in tracks(_OWN_LATENCY):
         yield from changed(_OWN_LATENCY, track, window)
-    done = max((factor(track, window) or 0.0 for signal in _DONE for track in tracks(signal)), default=0.0)
-    if done < _TIMES_WORK:
+    # What is hardly ever done multiplies by chance, so that it does not count as work.
+    done = [track for signal in _DONE for track in tracks(signal) if _usual(track, window) >= _LEAST_DONE]
+    if max((factor(track, window) or 0.0 for track in done), default=0.0) < _TIMES_WORK:
         for signal in _CALLS:
             yield from _multiplied(signal, tracks(signal), window)
     yield from _repeats(tracks(_SENT), tracks(_WISHED), window)
@@ -131,6 +133,11 @@ def _multiplied(signal: Signal, tracks: Sequence[Track], window: Window) -> Iter
                 query=clue.query,
                 strength=clue.strength,
             )
+
+
+def _usual(track: Track, window: Window) -> float:
+    start = window.start.timestamp()
+    return statistics.median([sample.value for sample in track.samples if sample.seconds <= start] or [0.0])
 
 
 def _repeats(sent: Sequence[Track], wished: Sequence[Track], window: Window) -> Iterator[Clue]:

@@ -22,6 +22,8 @@ from services.kit.moments import microseconds
 SETTLED_AFTER: Final = timedelta(seconds=30)
 _FORGOTTEN_AFTER: Final = timedelta(days=1)
 _SERVICE: Final = "trading"
+# Names that orders of people and of the kill switch carry: what these bring is nobody's edge.
+_NO_STRATEGIES: Final = frozenset({"operator", "kill-switch"})
 
 
 class Ledger:
@@ -44,7 +46,8 @@ class Ledger:
         if envelope.event_type == FillBooked.event_type:
             fill = opened(envelope, FillBooked)
             _note(tx.connection, fill, envelope.occurred_at, filled=fill.quantity)
-            _judge_strategy(tx.connection, fill)
+            if fill.strategy not in _NO_STRATEGIES:
+                _judge_strategy(tx.connection, fill)
         elif envelope.event_type == OrderFilled.event_type:
             filled = opened(envelope, OrderFilled)
             _note(tx.connection, filled, envelope.occurred_at, told=filled.quantity)

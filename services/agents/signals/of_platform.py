@@ -44,6 +44,17 @@ _LOGIN: Final = (
         limit=45.0,
     ),
     Signal(
+        name="code_awaited",
+        title="a login that waits for a text message",
+        stage=Stage.LOGIN,
+        unit="accounts",
+        source=Level(catalogue.AUTH_SESSION_STATE.name, where={"state": ("awaiting_sms",)}),
+        by=("account",),
+        detectors=_NEVER,
+        hold=4,
+        target="account",
+    ),
+    Signal(
         name="preflight_failing",
         title="a preflight that fails",
         stage=Stage.LOGIN,

@@ -169,6 +169,7 @@ _STRATEGIES: Final = (
         detectors=_NEVER,
         limit=14.0,
         target="strategy",
+        severity=Severity.CRITICAL,
     ),
     Signal(
         name="parity_divergences",
