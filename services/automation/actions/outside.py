@@ -25,6 +25,7 @@ from services.contracts.trading_views import (
 )
 
 _MANY = 1_000
+_LARGEST_PAGE = 500  # of orders; trading refuses to list more at once
 
 
 class Sessions(Protocol):
@@ -153,7 +154,7 @@ class TradingCalls:
         return self.bridge.call(self.client.state())
 
     def unended(self) -> Sequence[OrderView]:
-        return self.bridge.call(self.client.orders(which="working", limit=_MANY)).orders
+        return self.bridge.call(self.client.orders(which="working", limit=_LARGEST_PAGE)).orders
 
     def reduce(self, reason: str) -> None:
         self.bridge.call(self.client.reduce(StateRequest(reason=reason)))
