@@ -1,17 +1,14 @@
-"""A platform of its own for the fault benchmark: every service as `sightline up` starts it, bars and orders from here.
+"""A platform that runs for the fault benchmark: calls to its services, and its usual traffic of bars and orders.
 
 Traffic goes to loopback only. Bars are pushed by the benchmark, so that it decides what the market does.
 """
 
 import json
-import os
-import secrets
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,9 +19,7 @@ import httpx
 import numpy as np
 
 from services.console.stack import processes
-from services.console.stack.inventory import COMPONENTS
 from services.console.stack.layout import HOST, Layout, checkout
-from services.console.stack.ready import port_is_free
 from services.kit.callers import read_private_key
 from services.kit.clock import SystemClock
 from services.kit.identity import CallerSigner
@@ -43,24 +38,17 @@ PORTS: Final = {
 VENUES: Final = ("alpha", "beta")
 # A strategy watches the first by bars of minutes, the usual traffic trades the second, the third is for trades that a
 # fault decides about.
-WATCHED: Final = "AAPL"
+WATCHED: Final = ("AAPL", "AMZN", "GOOG", "IBM", "INTC", "META", "NFLX", "NVDA", "ORCL", "TSLA")
 TRADED: Final = "MSFT"
 DECIDED: Final = "EDGE"
-SYMBOLS: Final = (WATCHED, TRADED, DECIDED)
-_READY_SECONDS: Final = 180.0
+SYMBOLS: Final = (*WATCHED, TRADED, DECIDED)
+WATCHER: Final = "watcher"
+DECIDER: Final = "decider"
+TRADING_FILE: Final = "trading.yml"
 _ORDERS_EVERY_SECONDS: Final = 2.0
 _BARS_EVERY_SECONDS: Final = 1.0
-_LIMITS: Final = {
-    "order_notional": "1000000",
-    "symbol_notional": "100000000",
-    "gross_exposure": "100000000",
-    "net_exposure": "100000000",
-    "open_orders": 10_000,
-    "orders_in_window": 100_000,
-    "daily_loss": "1000000000",
-    "leverage": "100000",
-    "price_band": "0.99",
-}
+_MINUTE_SECONDS: Final = 60.0
+_HURRIED_SECONDS: Final = 10.0
 
 
 class CallFailedError(RuntimeError):
@@ -75,6 +63,9 @@ class House:
         pace: Orders per two seconds of the usual traffic.
         wildness: Standard deviation of a bar's return.
         frozen: No bars come while it is set.
+        hurried: Bars of minutes come every few seconds while it is set.
+        faulty: The venue that faults are planned at.
+        account_by_sms: The account that last logged in by text message, "" for none.
     """
 
     directory: Path
@@ -84,7 +75,10 @@ class House:
     pace: int = 1
     wildness: float = 0.0005
     frozen: bool = False
-    prices: dict[str, float] = field(default_factory=lambda: {"AAPL": 180.0, "MSFT": 400.0, "EDGE": 100.0})
+    hurried: bool = False
+    faulty: str = VENUES[0]
+    account_by_sms: str = ""
+    prices: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SYMBOLS, 100.0))
 
     def __post_init__(self) -> None:
         key = read_private_key(read_secret(self.directory / "secrets" / "identity" / "operator.pem"))
@@ -111,9 +105,25 @@ class House:
             raise CallFailedError(f"{method} {target}: {answer.status_code} {answer.text[:200]}")
         return answer.json() if answer.content else None
 
-    def fault(self, venue: str, **fault: Any) -> None:  # noqa: ANN401 -- the fields of a planned fault
-        """Plan a fault at a paper venue."""
-        self.call("venue", "POST", f"/venues/{venue}/faults", {"faults": [fault]})
+    def run(self, *arguments: str, lines: tuple[str, ...] = ()) -> None:
+        """Have the operator run `sightline`, who answers its questions with `lines`. Raises `CallFailedError`."""
+        command = [sys.executable, "-m", "services.console.entry", *arguments]
+        answers = "".join(f"{line}\n" for line in lines)
+        done = subprocess.run(  # noqa: S603 -- our own command
+            command, env=self.environ, input=answers, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise CallFailedError(f"sightline {' '.join(arguments[:2])}: {done.stdout[-300:]}{done.stderr[-300:]}")
+
+    def aim(self) -> None:
+        """Have faults planned at the venue that the router sends orders to at present. Raises `CallFailedError`."""
+        orders = self.order()["orders"]
+        if orders:
+            self.faulty = orders[-1]["venue"]
+
+    def fault(self, **fault: Any) -> None:  # noqa: ANN401 -- the fields of a planned fault
+        """Plan a fault at the faulty venue."""
+        self.call("venue", "POST", f"/venues/{self.faulty}/faults", {"faults": [fault]})
 
     def clear_faults(self) -> None:
         """Take every planned fault back."""
@@ -131,20 +141,21 @@ class House:
         ticket = {"symbol": symbol, "side": side, "quantity": quantity}
         return self.call("trading", "POST", "/orders", {"ticket": ticket, "strategy": strategy})
 
-    def push(self, symbol: str, price: float, *, seconds: int = 1) -> None:
-        """Let a symbol's price be this, at every venue, by a bar that ends now."""
+    def push(self, *symbols: str, price: float | None = None, seconds: int = 1, count: int = 1) -> None:
+        """Let bars end now at every venue, the last of `count` in a row: at a price, or where chance takes each."""
         with self._pushing:
             end = datetime.now(UTC).replace(microsecond=0) if seconds > 1 else datetime.now(UTC)
-            bar = {
-                "symbol": symbol,
-                "start": (end - timedelta(seconds=seconds)).isoformat(),
-                "seconds": seconds,
-                **dict.fromkeys(("open", "high", "low", "close"), f"{price:.2f}"),
-                "volume": "100000",
-            }
+            bars = []
+            for symbol in symbols:
+                for number in range(count, 0, -1):
+                    chance = self.prices[symbol] * (1 + self.wildness * float(self.random.standard_normal()))
+                    self.prices[symbol] = chance if price is None else price
+                    start = end - timedelta(seconds=seconds * number)
+                    same = dict.fromkeys(("open", "high", "low", "close"), f"{self.prices[symbol]:.2f}")
+                    shown = {"symbol": symbol, "start": start.isoformat(), "seconds": seconds}
+                    bars.append({**shown, **same, "volume": "100000"})
             for venue in VENUES:
-                self.call("venue", "POST", f"/venues/{venue}/bars", {"bars": [bar]})
-            self.prices[symbol] = price
+                self.call("venue", "POST", f"/venues/{venue}/bars", {"bars": bars})
 
     def pid_of(self, service: str) -> int | None:
         """The process of a service of this platform, None while it is not there."""
@@ -170,19 +181,20 @@ class House:
             for thread in threads:
                 thread.join()
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, less of it when the traffic ends."""
+        self._stopping.wait(seconds)
+
     def _bars(self) -> None:
-        minute = datetime.now(UTC).minute
+        last = time.monotonic()
         while not self._stopping.wait(_BARS_EVERY_SECONDS):
             if self.frozen:
                 continue
             with suppress(CallFailedError):
-                self.push(TRADED, self._moved(TRADED))
-                if datetime.now(UTC).minute != minute:
-                    minute = datetime.now(UTC).minute
-                    self.push(WATCHED, self._moved(WATCHED), seconds=60)
-
-    def _moved(self, symbol: str) -> float:
-        return self.prices[symbol] * (1 + self.wildness * float(self.random.standard_normal()))
+                self.push(TRADED)
+                if time.monotonic() - last >= (_HURRIED_SECONDS if self.hurried else _MINUTE_SECONDS):
+                    last = time.monotonic()
+                    self.push(*WATCHED, DECIDED, seconds=60)
 
     def _orders(self) -> None:
         side = "buy"
@@ -191,81 +203,3 @@ class House:
                 with suppress(CallFailedError):
                     self.order(TRADED, side)
             side = "sell" if side == "buy" else "buy"
-
-
-@contextmanager
-def house(seed: int) -> Iterator[House]:
-    """Start everything natively in a temporary directory; stopped with the block."""
-    with tempfile.TemporaryDirectory(prefix="sightline-incidents-") as name:
-        directory, offset = Path(name), _free_offset()
-        venues = [
-            {"name": venue, "base_url": f"http://{HOST}:{PORTS['venue'] + offset}/paper/{venue}"} for venue in VENUES
-        ]
-        watcher = {
-            "name": "watcher",
-            "kind": "sma-cross",
-            "symbols": [WATCHED],
-            "timeframe": "1min",
-            "capital": "10000",
-        }
-        trading = {
-            "venues": venues,
-            "sessions": "always",
-            "limits": _LIMITS,
-            "strategies": [watcher],
-            "bars": {"stale_after_seconds": 30, "parity_bars": 0},
-        }
-        (directory / "trading.yml").write_text(json.dumps(trading))
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("SIGHTLINE_")}
-        environ = kept | {
-            "SIGHTLINE_DATA_DIR": name,
-            "SIGHTLINE_PORT_OFFSET": str(offset),
-            "SIGHTLINE_TRADING_FILE": str(directory / "trading.yml"),
-            "SIGHTLINE_PAPER_FEED": "none",
-            "SIGHTLINE_PAPER_SYMBOLS": json.dumps(SYMBOLS),
-            "SIGHTLINE_PAPER_REQUESTS_PER_MINUTE": "100000",
-            "SIGHTLINE_DETECT_SECONDS": "5",
-        }
-        try:
-            _sightline(environ, "up", "--native", "--no-fetch", "--timeout", "120")
-            running = House(directory, offset, environ, np.random.default_rng(seed))
-            for symbol in (TRADED, DECIDED):
-                running.push(symbol, running.prices[symbol])
-            running.push(WATCHED, running.prices[WATCHED], seconds=60)
-            until(lambda: ready(running), _READY_SECONDS, "the venues are not ready for orders")
-            yield running
-        finally:
-            _sightline(environ, "down")
-
-
-def ready(running: House, venue: str = "") -> bool:
-    """Whether a venue, or every one, takes new orders."""
-    try:
-        venues = running.call("trading", "GET", "/state")["venues"]
-    except CallFailedError:
-        return False
-    return all(each["ready"] for each in venues if venue in {"", each["venue"]})
-
-
-def until(condition: Callable[[], bool], seconds: float, problem: str) -> None:
-    """Wait for a condition. Raises `TimeoutError` that says what did not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(problem)
-        time.sleep(0.5)
-
-
-def _free_offset() -> int:
-    """One at which every port is free, below those that the system gives out to callers."""
-    ports = [port for component in COMPONENTS for port in component.ports.values()]
-    for _ in range(200):
-        offset = 11_000 + secrets.randbelow(11_000)
-        if all(port_is_free(HOST, port + offset) for port in ports):
-            return offset
-    raise RuntimeError("no offset leaves all ports free")
-
-
-def _sightline(environ: dict[str, str], *arguments: str) -> None:
-    command = [sys.executable, "-m", "services.console.entry", *arguments]
-    subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 -- our own command
