@@ -50,6 +50,8 @@ SCOPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "content": ("alerts:read", "telemetry:read", "trading:read", "auth:read", "anomalies:read"),
         # They tell what they find and reach nothing that trades or logs in.
         "agents": ("knowledge:read",),
+        # Another program that starts pipelines and watches them, such as Prefect or Airflow (examples/).
+        "scheduler": ("pipelines:read", "pipelines:run"),
         OPERATOR: (
             "alerts:read",
             "events:read",

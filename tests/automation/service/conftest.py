@@ -34,7 +34,7 @@ from tests.kit.web import SignedBy
 PASSPHRASE = "a second passphrase of a test"
 WEBHOOK_TOKEN = "made-up-alertmanager-token"
 NOBODY = "http://127.0.0.1:1"
-CALLERS = {"stranger": ("alerts:read",), "scheduler": ("pipelines:read", "pipelines:run")}
+CALLERS = {"stranger": ("alerts:read",)}
 
 
 @dataclass
@@ -92,8 +92,7 @@ def _open_to(platform: Platform) -> None:
     path = platform.secrets_dir / "callers.json"
     known = {name: CallerEntry.model_validate(each) for name, each in json.loads(path.read_text()).items()}
     for name, scopes in CALLERS.items():
-        if name not in known:
-            known[name] = CallerEntry(public_key=generate_identity(platform.secrets_dir, name), scopes=scopes)
+        known[name] = CallerEntry(public_key=generate_identity(platform.secrets_dir, name), scopes=scopes)
     write_callers(path, known)
 
 
