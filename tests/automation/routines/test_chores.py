@@ -1,5 +1,6 @@
 """What is done by the clock, against an office that can be in any state."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,6 +34,17 @@ from tests.fakes.pipelines import Kept, by_event, run
 if TYPE_CHECKING:
     from services.clients.trading import TradingClient
 
+AUDITED = (
+    "MFA entry",
+    "session refresh",
+    "403 triage",
+    "failed-call triage",
+    "strategy restart",
+    "broker switch",
+    "error handling",
+    "report writing",
+)
+"""Each kind of work that was found to be done by hand."""
 BY_CLOCK = Cause(kind=CauseKind.SCHEDULE, cause_id="2026-03-02T23:30:00Z", name="any")
 
 
@@ -170,3 +182,16 @@ def test_pipelines_when_listed_then_all_thirteen_of_the_plan_are_there(here: Her
     pipelines = every(here.house, Work().office())
     assert planned <= {each.name for each in pipelines}
     assert all(each.purpose.endswith(".") and each.replaces for each in pipelines)
+
+
+def test_manual_work_when_the_page_lists_it_then_each_pipeline_stands_where_it_says_that_it_replaces_it(
+    here: Here,
+) -> None:
+    replaced: dict[str, set[str]] = {}
+    for pipeline in every(here.house, Work().office()):
+        for work in pipeline.replaces.split("; "):
+            replaced.setdefault(work, set()).add(pipeline.name)
+    page = (Path(__file__).parents[3] / "docs" / "pipelines.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE)
+    assert {work: set(re.findall(r"`(\w+)`", names)) for work, names in rows} == replaced
+    assert list(replaced.keys() ^ set(AUDITED)) == []
