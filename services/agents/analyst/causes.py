@@ -25,7 +25,7 @@ ACTIONS: Final = (
     "wait",
     "escalate",
 )
-"""What automation's policy knows. A diagnosis may name nothing else."""
+"""What may be done about a cause, by the platform as far as its policy goes, or by a person; nothing else is named."""
 
 MECHANISMS: Final = (
     "stream_open",

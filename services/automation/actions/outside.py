@@ -16,7 +16,6 @@ from services.contracts.orders import StrategyName, VenueName
 from services.contracts.sessions import SessionView
 from services.contracts.strategies import StrategyState
 from services.contracts.trading_views import (
-    HaltRequest,
     OrderView,
     ReconciliationView,
     RestoreRequest,
@@ -59,12 +58,6 @@ class Trading(Protocol):
 
     def unended(self) -> Sequence[OrderView]:
         """Orders that have not ended, unknown ones among them."""
-
-    def reduce(self, reason: str) -> None:
-        """Let exits pass alone."""
-
-    def halt(self, reason: str) -> None:
-        """Stop: cancel and flatten everything."""
 
     def resume(self, reason: str) -> None:
         """Trade again."""
@@ -155,12 +148,6 @@ class TradingCalls:
 
     def unended(self) -> Sequence[OrderView]:
         return self.bridge.call(self.client.orders(which="working", limit=_LARGEST_PAGE)).orders
-
-    def reduce(self, reason: str) -> None:
-        self.bridge.call(self.client.reduce(StateRequest(reason=reason)))
-
-    def halt(self, reason: str) -> None:
-        self.bridge.call(self.client.halt(HaltRequest(reason=reason)))
 
     def resume(self, reason: str) -> None:
         self.bridge.call(self.client.resume(StateRequest(reason=reason)))

@@ -34,17 +34,13 @@ _ASK = Consent.APPROVAL
 
 POLICY: Final = MappingProxyType(
     {
-        "refresh_session": Rule(_ALONE, "Keeps what there is; a refused refresh changes nothing."),
         "relogin": Rule(_ALONE, "Within the budget of attempts that the auth service keeps."),
         "hold_venue": Rule(_ALONE, "Opens nothing new there; cancels and exits still go."),
         "restore_venue": Rule(_ALONE, "After a hold by the platform itself, once the venue's state agrees with ours."),
-        "reduce": Rule(_ALONE, "Only exits pass."),
-        "halt": Rule(_ALONE, "Stopping is always allowed."),
         "pause_strategy": Rule(_ALONE, "Decides nothing new; its positions keep their stops."),
         "restart_strategy": Rule(_ALONE, "Decides the same again from the same bars; no signal is doubled."),
         "reconcile": Rule(_ALONE, "Asks and compares; orders nothing."),
         "redrive": Rule(_ALONE, "Handles an event again; what was handled before has no effect a second time."),
-        "rerun_report": Rule(_ALONE, "Writes a text again."),
         "resume": Rule(_ASK, "Trading was stopped for a reason; a person says that it is gone."),
         "restore_lying_venue": Rule(_ASK, "Its word was wrong before: a person says that it can be trusted again."),
         "raise_limits": Rule(_ASK, "More can be lost."),

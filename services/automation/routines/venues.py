@@ -1,5 +1,7 @@
 """Venues: one that does not work well is held back, watched, compared and restored."""
 
+from datetime import timedelta
+
 from services.automation.pipelines.pipeline import Cause, Context, Pipeline
 from services.automation.routines.handling import Action, Found, House, diagnosed, done, opened
 from services.contracts.incidents import IncidentSeverity
@@ -11,6 +13,9 @@ _SHUT = "not used at present"
 _HEALTHY_WITHIN_SECONDS = 1_800.0
 _STREAM_WITHIN_SECONDS = 60.0
 _READY_WITHIN_SECONDS = 120.0
+_MOST_RESTORES = 3
+_RESTORES_COUNT_FOR = timedelta(hours=1)
+_MANY = 1_000
 _LIES = frozenset({"rejected_after_accept", "duplicate_fill"})
 _ALERTS = ("BrokerDown", "StreamStale", "RejectRatioHigh", "FailoverFlapping", "ReconcileMismatch", "RateLimitNear")
 _WRONG = frozenset({OrderIncidentKind.OVERFILL.value, OrderIncidentKind.TERMS_DIFFER.value})
@@ -61,6 +66,14 @@ def _restored(context: Context, house: House, incident_id: str, venue: VenueName
     )
     done(context, house, incident_id, compared)
     lied = bool(_LIES & set(found.causes[:1])) or context.cause.payload.get("kind") in _WRONG
+    if not lied and context.step("restores", lambda: _restores_lately(house, venue)) >= _MOST_RESTORES:
+        # It fails as soon as orders go there: looks well, is asked well, and is held again. A person has to look.
+        reason = (
+            f"{venue} stays held back: it was restored {_MOST_RESTORES} times within an hour and failed each time; once"
+            f" it is in order, `sightline venue restore {venue}`"
+        )
+        context.step("escalate", lambda: house.incidents.escalate(incident_id, reason))
+        return
     restored = done(
         context,
         house,
@@ -79,6 +92,15 @@ def _restored(context: Context, house: House, incident_id: str, venue: VenueName
         context.step("resolve", lambda: house.incidents.resolve(incident_id, f"{venue} takes new orders again"))
     else:
         context.step("escalate", lambda: house.incidents.escalate(incident_id, f"{venue} takes no new orders yet"))
+
+
+def _restores_lately(house: House, venue: VenueName) -> int:
+    """How often the platform restored the venue by itself within the hour."""
+    since = house.clock.now() - _RESTORES_COUNT_FOR
+    lately = house.incidents.listing(open_only=False, limit=_MANY).incidents
+    return sum(
+        each.target == venue and each.detected_at > since and "restore_venue: done" in each.actions for each in lately
+    )
 
 
 def _comes_back(context: Context, house: House, venue: VenueName) -> bool:

@@ -1,12 +1,16 @@
 """Routines against a world that can be in any state: what is done by itself, what is asked, when a person is called."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from services.automation.approvals.policy import POLICY, Consent
 from services.automation.incidents.desk import Opened, Trouble
 from services.automation.pipelines.pipeline import Answer, Cause
+from services.automation.routines import triage
 from services.automation.routines.anomalies import anomaly_triage
 from services.automation.routines.market import data_stale, preflight_before_open, strategy_stopped
 from services.automation.routines.orders import nightly_reconciliation, order_unknown
@@ -79,6 +83,25 @@ def test_venue_when_it_stays_down_then_it_stays_held_and_a_person_is_called(here
     assert incident.status is IncidentStatus.ESCALATED
     assert "stays held back" in incident.changes[-1].detail
     assert here.world.done == ["hold alpha"]
+
+
+def test_venue_when_restored_and_failed_again_three_times_within_an_hour_then_it_stays_held(here: Here) -> None:
+    def fails(number: int) -> None:
+        here.world.reasons["alpha"] = ["not used at present: five failures"]
+        cause = replace(opened_circuit(), cause_id=f"event-{number}")
+        run(venue_degraded(here.house), cause, clock=here.world.clock)
+        here.world.clock.advance(600)
+
+    here.world.after["restore alpha"] = lambda: here.world.reasons.update(alpha=[])
+    for number in range(4):
+        fails(number)
+    statuses = [each.status for each in reversed(here.incidents())]
+    assert statuses == [IncidentStatus.RESOLVED] * 3 + [IncidentStatus.ESCALATED]
+    assert here.world.done.count("restore alpha") == 3
+    assert "`sightline venue restore alpha`" in here.incidents()[0].changes[-1].detail
+    here.world.clock.advance(3_600)
+    fails(5)
+    assert here.incidents()[0].status is IncidentStatus.RESOLVED
 
 
 def test_venue_when_it_looks_well_and_answers_nothing_then_it_is_not_restored(here: Here) -> None:
@@ -310,3 +333,11 @@ def test_pipelines_when_listed_then_each_says_what_it_is_for_and_what_starts_it(
         assert pipeline.purpose.endswith(".")
         assert pipeline.replaces
         assert pipeline.events or pipeline.alerts or pipeline.schedule
+
+
+def test_policy_when_it_leaves_an_action_to_the_platform_then_a_routine_takes_it() -> None:
+    directory = Path(triage.__file__).parent
+    routines_text = "".join(path.read_text() for path in sorted(directory.glob("*.py")))
+    alone = [name for name, rule in POLICY.items() if rule.consent is Consent.BY_ITSELF]
+    assert alone
+    assert [name for name in alone if f'"{name}"' not in routines_text] == []
