@@ -1,10 +1,12 @@
-"""The automation service's parts over a real SQLite database."""
+"""The automation service's parts over a real database, SQLite and Postgres."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -50,9 +52,21 @@ class Desk:
             return [Envelope.model_validate_json(row) for row in rows]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("initdb", "postgres"))])
+def storage(request: pytest.FixtureRequest) -> str | None:
+    """URL of an empty Postgres database, or None for SQLite in the engine's own directory."""
+    if request.param == "sqlite":
+        return None
+    server, name = request.getfixturevalue("postgres_server"), f"pipelines_{secrets.token_hex(6)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return f"{server}/{name}"
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    database = Database(f"sqlite:///{tmp_path}/automation.db", service="automation", versions=[MIGRATIONS])
+def desk(tmp_path: Path, storage: str | None) -> Iterator[Desk]:
+    url = storage or f"sqlite:///{tmp_path}/automation.db"
+    database = Database(url, service="automation", versions=[MIGRATIONS])
     database.migrate()
     yield Desk(database, RecordedTelemetry(Metrics(_TelemetryClock())), FakeClock())
     database.close()

@@ -4,9 +4,8 @@ from alembic.migration import MigrationContext
 
 from services.automation.tables import METADATA
 from services.contracts.alerting import AlertStatus
-from services.kit.database import Database
 from telemetry.catalogue import ALERTS_FIRING
-from tests.automation.conftest import MIGRATIONS, Desk
+from tests.automation.conftest import Desk
 from tests.automation.webhooks import alert, notification
 
 
@@ -163,16 +162,3 @@ def test_migrations_when_run_then_they_make_the_tables_that_the_code_uses(desk: 
             connection, opts={"include_object": lambda _item, name, kind, *_: kind != "table" or name in ours}
         )
         assert compare_metadata(context, METADATA) == []
-
-
-@pytest.mark.needs("initdb")
-def test_take_when_the_database_is_postgres_then_the_answers_are_the_same(postgres_url: str, desk: Desk) -> None:
-    database = Database(postgres_url, service="automation_test", versions=[MIGRATIONS])
-    database.migrate()
-    try:
-        other = Desk(database, desk.telemetry, desk.clock)
-        other.desk.take(notification(alert()))
-        assert other.desk.take(notification(alert(status="resolved"))) == 1
-        assert [each.status for each in other.desk.listing(status=None, limit=10)] == [AlertStatus.RESOLVED]
-    finally:
-        database.close()

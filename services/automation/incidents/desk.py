@@ -1,14 +1,13 @@
 """Takes incidents from their beginning to their end; every change is a fact. Its methods block."""
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
 from services.automation.incidents import store
+from services.automation.incidents.trouble import Opened, Trouble, id_of
 from services.contracts.events import Event
 from services.contracts.incidents import (
     IncidentActed,
@@ -18,7 +17,6 @@ from services.contracts.incidents import (
     IncidentList,
     IncidentOpened,
     IncidentResolved,
-    IncidentSeverity,
     IncidentStatus,
     IncidentView,
 )
@@ -39,35 +37,6 @@ class UnknownIncidentError(SightlineError):
     title = "There is no such incident"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """What an incident is opened with.
-
-    Attributes:
-        cause_id: The same cause opens one incident, however often it is told.
-        target: "" for none in particular; then nothing is joined to it.
-    """
-
-    cause_id: str
-    cause_kind: str
-    cause_name: str
-    title: str
-    severity: IncidentSeverity
-    target: str = ""
-    service_name: str = ""
-    alert_name: str = ""
-    started_at: datetime
-    trace_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An incident, and whether this cause opened it or joined one that was under way."""
-
-    incident_id: str
-    joined: bool
-
-
 class IncidentDesk:
     """Incidents and their history."""
 
@@ -78,6 +47,7 @@ class IncidentDesk:
         """Open an incident, or join the one about the same target; told again it is the same answer."""
         now = self._clock.now()
         with self._facts.transaction(durable=True) as tx:
+            store.one_at_a_time(tx.connection)
             known = store.by_cause(tx.connection, trouble.cause_id)
             if known is not None:
                 return Opened(known, joined=_view(tx, known).cause_id != trouble.cause_id)
@@ -213,7 +183,7 @@ class IncidentDesk:
             return store.by_status(tx.connection), 0.0 if oldest is None else _seconds(oldest, self._clock.now())
 
     def _open(self, tx: Transaction, trouble: Trouble, run_id: str, now: datetime) -> Opened:
-        incident_id = _id_of(trouble)
+        incident_id = id_of(trouble)
         started_at = min(trouble.started_at, now)
         store.add(
             tx.connection,
@@ -276,12 +246,6 @@ class IncidentDesk:
                 return
             store.change(tx.connection, incident_id, status, detail, self._clock.now(), **columns)
             tx.record(event(**_same(view), **fields))
-
-
-def _id_of(trouble: Trouble) -> str:
-    """The same cause, the same id: nothing is opened twice."""
-    digest = hashlib.sha256(f"{trouble.cause_kind}/{trouble.cause_id}".encode()).hexdigest()[:8]
-    return f"{trouble.started_at:%Y%m%d-%H%M}-{digest}"
 
 
 def _view(tx: Transaction, incident_id: str, *, history: bool = False) -> IncidentView:

@@ -4,13 +4,22 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
 
 from services.automation.tables import INCIDENT_CAUSES, INCIDENT_CHANGES, INCIDENTS
 from services.contracts.incidents import IncidentChange, IncidentSeverity, IncidentStatus, IncidentView
 from services.kit.moments import microseconds, moment
 
 OVER = tuple(status.value for status in IncidentStatus if status.over)
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Until the caller's transaction ends, nobody else opens or joins an incident: two would be opened about one thing.
+
+    SQLite has one writer and needs no lock.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('incidents', 2))"))
 
 
 def add(connection: Connection, values: dict[str, Any]) -> None:

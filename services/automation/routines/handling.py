@@ -10,7 +10,8 @@ from opentelemetry import trace
 
 from services.automation.actions.outside import Advisers, Outside
 from services.automation.approvals.policy import POLICY, Consent
-from services.automation.incidents.desk import IncidentDesk, Trouble
+from services.automation.incidents.desk import IncidentDesk
+from services.automation.incidents.trouble import Trouble
 from services.automation.pipelines.pipeline import Answer, Cause, Context
 from services.automation.pipelines.running import StepFailedError
 from services.contracts.anomalies import DiagnosisRequest, IncidentId

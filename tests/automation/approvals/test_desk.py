@@ -1,6 +1,7 @@
 """An approval allows exactly what was asked, once, and not after its time."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,8 +49,8 @@ class Asked:
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Asked]:
-    database = Database(f"sqlite:///{tmp_path}/automation.db", service="automation", versions=[MIGRATIONS])
+def asked(tmp_path: Path, storage: str | None) -> Iterator[Asked]:
+    database = Database(storage or f"sqlite:///{tmp_path}/automation.db", service="automation", versions=[MIGRATIONS])
     database.migrate()
     yield Asked(database)
     database.close()
@@ -73,6 +74,26 @@ def test_approval_when_granted_then_a_second_answer_is_refused(asked: Asked) -> 
             answer(view.approval_id, view.parameters_digest, by="operator")
     assert asked.desk.answered(view.approval_id)
     assert asked.desk.one(view.approval_id).status is ApprovalStatus.GRANTED
+
+
+def test_approval_when_two_people_answer_at_once_then_one_answer_counts(asked: Asked) -> None:
+    view, together, ends = asked.ask(), threading.Barrier(4), []
+
+    def answer(decide: Callable[..., ApprovalView]) -> None:
+        together.wait()
+        try:
+            ends.append(decide(view.approval_id, view.parameters_digest, by="operator").status.value)
+        except ApprovalClosedError:
+            ends.append("closed")
+
+    decisions = [asked.desk.grant, asked.desk.refuse] * 2
+    threads = [threading.Thread(target=answer, args=(each,)) for each in decisions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends)[:3] == ["closed"] * 3
+    assert asked.desk.one(view.approval_id).status.value in ends
 
 
 def test_approval_when_used_then_the_next_question_needs_one_of_its_own(asked: Asked) -> None:

@@ -1,11 +1,13 @@
 """Incidents over a real database: opened once, joined, changed, ended, and measured."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from services.automation.incidents.desk import IncidentDesk, Trouble, UnknownIncidentError
+from services.automation.incidents.desk import IncidentDesk, UnknownIncidentError
+from services.automation.incidents.trouble import Trouble
 from services.contracts.incidents import IncidentSeverity, IncidentStatus
 from tests.automation.conftest import Desk
 
@@ -40,6 +42,24 @@ def test_cause_when_told_twice_then_it_opens_one_incident_also_after_a_restart(
     assert again == first
     assert not first.joined
     assert facts(desk) == ["opened"]
+
+
+def test_causes_when_told_at_once_about_one_target_then_one_incident_takes_all_in(
+    desk: Desk, incidents: IncidentDesk
+) -> None:
+    together, opened = threading.Barrier(6), []
+
+    def tell(number: int) -> None:
+        together.wait()
+        opened.append(incidents.open(trouble(desk, f"c{number // 2}"), f"run-{number}"))
+
+    threads = [threading.Thread(target=tell, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each.incident_id for each in opened}) == 1
+    assert facts(desk) == ["opened", "joined", "joined"]
 
 
 def test_cause_when_about_the_same_target_within_five_minutes_then_it_joins(

@@ -1,12 +1,10 @@
 """The real engine: DBOS and the service's own database, on SQLite or Postgres."""
 
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -106,17 +104,6 @@ class Pipelines:
 def command(cause_id: str = "1", target: str | None = None) -> Cause:
     """A cause as a person makes it."""
     return Cause(kind=CauseKind.COMMAND, cause_id=cause_id, name="test", target=target)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("initdb", "postgres"))])
-def storage(request: pytest.FixtureRequest) -> str | None:
-    """URL of an empty Postgres database, or None for SQLite in the engine's own directory."""
-    if request.param == "sqlite":
-        return None
-    server, name = request.getfixturevalue("postgres_server"), f"pipelines_{secrets.token_hex(6)}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return f"{server}/{name}"
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from services.automation.actions.office import DeadLetter, Office
-from services.automation.incidents.desk import IncidentDesk, Trouble
+from services.automation.incidents.desk import IncidentDesk
+from services.automation.incidents.trouble import Trouble
 from services.automation.pipelines.pipeline import Cause
 from services.contracts.anomalies import Cause as Culprit
 from services.contracts.incidents import IncidentSeverity

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.automation.approvals.policy import POLICY, Consent
-from services.automation.incidents.desk import Opened, Trouble
+from services.automation.incidents.trouble import Opened, Trouble
 from services.automation.pipelines.pipeline import Answer, Cause
 from services.automation.routines import triage
 from services.automation.routines.anomalies import anomaly_triage

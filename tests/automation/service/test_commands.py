@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.automation.incidents.desk import Trouble
+from services.automation.incidents.trouble import Trouble
 from services.contracts.incidents import IncidentSeverity
 from services.contracts.pipelines import ApprovalStatus, RunStatus
 from tests.automation.service.conftest import PASSPHRASE, Automation
