@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from benchmarks.incidents.house import CallFailedError, House
 
+# Alerts about what the platform makes of something else: they follow from what was noticed before, and may be late.
+_ECHOES: Final = ("Anomal", "Incident", "Pipeline", "Approval", "Notification")
 OVER: Final = frozenset({"resolved", "escalated", "written_up"})
 
 
@@ -42,6 +44,7 @@ def signs(running: House) -> list[Sign]:
     found += [
         Sign(datetime.fromisoformat(each["starts_at"]), "alert", each["name"], f"{each['fingerprint']}")
         for each in _listed(running, "automation", "/alerts?limit=1000", "alerts")
+        if not each["name"].startswith(_ECHOES)
     ]
     found += [
         Sign(datetime.fromisoformat(each["detected_at"]), "incident", each["title"], each["incident_id"])
