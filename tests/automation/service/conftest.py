@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -67,6 +68,12 @@ class Automation:
             headers = {"idempotency-key": key}
             return client.post(f"/pipelines/{pipeline}/runs", json=body, headers=headers)
 
+    def notify(self, content: object, *, token: str = WEBHOOK_TOKEN) -> httpx.Response:
+        """What Alertmanager would send; bytes as they are."""
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return httpx.post(f"{self.url}/alertmanager", headers=headers, content=text)
+
     def ended(self, run_id: str) -> RunView:
         """The run, once it has ended."""
         with self.client() as client:
@@ -96,19 +103,32 @@ def _open_to(platform: Platform) -> None:
     write_callers(path, known)
 
 
-@pytest.fixture(scope="session")
-def automation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Automation]:
-    platform = Platform(Path(tmp_path_factory.mktemp("automation")))
+@contextmanager
+def running(directory: Path, **more: str) -> Iterator[Automation]:
+    """The service over files in the directory."""
+    platform = Platform(directory)
     _open_to(platform)
     write_new_secret(platform.secrets_dir / "alertmanager_token", WEBHOOK_TOKEN)
     write_new_secret(platform.secrets_dir / "slack_webhook_url", NOBODY)
     with JsonServer(_auth) as auth:
-        urls = {f"SIGHTLINE_{name}_URL": NOBODY for name in ("TRADING", "CONTENT", "AGENTS")}
-        environ = platform.environ | urls | {"SIGHTLINE_PORT": "0", "SIGHTLINE_NATS_URL": "nats://127.0.0.1:1"}
-        environ |= {"SIGHTLINE_AUTH_URL": auth.url, "SIGHTLINE_NOTIFY_TO": "[]"}
-        with started("services.automation", environ) as service:
+        environ = platform.environ | {
+            "SIGHTLINE_PORT": "0",
+            "SIGHTLINE_NATS_URL": "nats://127.0.0.1:1",
+            "SIGHTLINE_NOTIFY_TO": "[]",
+            "SIGHTLINE_AUTH_URL": auth.url,
+            "SIGHTLINE_TRADING_URL": NOBODY,
+            "SIGHTLINE_CONTENT_URL": NOBODY,
+            "SIGHTLINE_AGENTS_URL": NOBODY,
+        }
+        with started("services.automation", environ | more) as service:
             platform.record(automation=urlsplit(service.url).port or 0)
             here = Automation(platform, service.url)
             yield here
             here.database.close()
             assert service.stop() in {0, -signal.SIGTERM}
+
+
+@pytest.fixture(scope="session")
+def automation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Automation]:
+    with running(Path(tmp_path_factory.mktemp("automation"))) as here:
+        yield here

@@ -1,6 +1,5 @@
 """Pipelines, runs and approvals over HTTP: who may ask, and that no request starts more than it says."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -151,21 +150,15 @@ def test_approval_when_granted_then_a_replay_and_a_widened_one_are_refused(autom
         assert code(client.get("/approvals/nothing")) == (404, "unknown_approval")
 
 
-def notify(automation: Automation, content: object, *, token: str = WEBHOOK_TOKEN) -> httpx.Response:
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    text = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return httpx.post(f"{automation.url}/alertmanager", headers=headers, content=text)
-
-
 def test_webhook_when_it_comes_twice_or_late_then_it_changes_something_once(automation: Automation) -> None:
     firing, over = body(alert("TargetDown")), body(alert("TargetDown", status="resolved"))
-    changes = [notify(automation, each).json()["changed"] for each in (firing, firing, over, firing, over)]
+    changes = [automation.notify(each).json()["changed"] for each in (firing, firing, over, firing, over)]
     assert changes == [1, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("token", ["forged", WEBHOOK_TOKEN[:-1]])
 def test_webhook_when_forged_then_it_is_refused(automation: Automation, token: str) -> None:
-    assert notify(automation, body(alert()), token=token).status_code == 401
+    assert automation.notify(body(alert()), token=token).status_code == 401
 
 
 def test_webhook_when_a_caller_signs_it_then_it_is_refused(automation: Automation) -> None:
@@ -178,7 +171,7 @@ def test_webhook_when_a_caller_signs_it_then_it_is_refused(automation: Automatio
     [b"", b"[]", b"{", b'{"version": "3", "alerts": []}', b'{"version": "4", "alerts": [{"status": "firing"}]}'],
 )
 def test_webhook_when_malformed_then_it_is_refused_in_words(automation: Automation, content: bytes) -> None:
-    answer = notify(automation, content)
+    answer = automation.notify(content)
     assert answer.status_code == 422
     assert Problem.model_validate_json(answer.content).detail
 
