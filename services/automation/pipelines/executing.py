@@ -207,15 +207,14 @@ def without_secrets(payload: Mapping[str, Any], redactor: Redactor) -> dict[str,
 
 
 def _without_secrets(name: str, value: Any, redactor: Redactor) -> Any:  # noqa: ANN401 -- JSON
+    # Of what holds more than one value, the name alone can say that it is a secret.
+    ((_, told),) = redactor.fields({name: value if isinstance(value, str | int) else "-"})
+    if told == REDACTED and value is not None:
+        return REDACTED
     if isinstance(value, Mapping):
         return without_secrets(value, redactor)
     if isinstance(value, list | tuple):
         return [_without_secrets(name, each, redactor) for each in value]
-    if not isinstance(value, str | int):
-        return value
-    ((_, told),) = redactor.fields({name: value})
-    if told == REDACTED:
-        return REDACTED
     return redactor.text(value) if isinstance(value, str) else value
 
 

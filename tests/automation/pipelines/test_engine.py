@@ -269,12 +269,24 @@ def test_run_when_the_engine_stops_in_the_middle_then_it_goes_on_where_it_was(ho
 
 def test_cause_when_it_tells_a_secret_then_the_run_starts_and_the_secret_is_stored_nowhere(house: House) -> None:
     token, seen = f"sk-{'a1b2' * 12}", []
-    payload = {"venue": "alpha", "password": "hunter2-canary", "more": [{"note": f"Authorization: Bearer {token}"}]}
+    payload = {
+        "venue": "alpha",
+        "password": "hunter2-canary",
+        "secret": {"a": "hunter2-canary"},
+        "more": [{"note": f"Authorization: Bearer {token}"}],
+    }
     here = house(pipeline("told", lambda context: seen.append(dict(context.cause.payload))))
     cause = Cause(kind=CauseKind.EVENT, cause_id="1", name="a.b", payload=payload)
     here.engine.start(here.pipelines[0], cause)
     assert here.ended("told:1").status is RunStatus.SUCCEEDED
-    assert seen == [{"venue": "alpha", "password": "[redacted]", "more": [{"note": "Authorization: [redacted]"}]}]
+    assert seen == [
+        {
+            "venue": "alpha",
+            "password": "[redacted]",
+            "secret": "[redacted]",
+            "more": [{"note": "Authorization: [redacted]"}],
+        }
+    ]
     with here.database.reading() as connection:
         (kept,) = connection.execute(select(RUNS.c.cause)).scalars()
     assert token not in kept
