@@ -206,6 +206,14 @@ def test_kill_switch_when_engaged_then_other_warnings_of_trading_still_come(pipe
 
 
 @pytest.mark.needs("prometheus-alertmanager")
+def test_anomaly_when_it_is_found_elsewhere_then_warnings_about_the_finder_still_come(pipeline: Pipeline) -> None:
+    pipeline.raise_alert("AnomalyHigh", "critical", service="finder")
+    pipeline.slack("AnomalyHigh")
+    pipeline.raise_alert("DeadLetters", "warning", service="finder")
+    pipeline.slack("DeadLetters: finder")
+
+
+@pytest.mark.needs("prometheus-alertmanager")
 def test_warning_when_its_sharper_sister_fires_then_it_is_held_back(pipeline: Pipeline) -> None:
     pipeline.raise_alert("DailyLossNear", "critical", service="losing")
     pipeline.slack("[CRITICAL] DailyLossNear: losing")
