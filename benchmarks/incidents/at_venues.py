@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.incidents.case import Case, working
-from benchmarks.incidents.house import CallFailedError, House
+from benchmarks.incidents.house import VENUES, CallFailedError, House
 from benchmarks.incidents.opening import ready
 
 ELSEWHERE: Final = "orders go to the other venue"
@@ -26,6 +26,21 @@ def trades(running: House) -> bool:
     """Whether every venue is ready and an order that is asked for now is taken."""
     orders = running.order()["orders"] if ready(running) else []
     return bool(orders) and orders[-1]["status"] in _TAKEN
+
+
+def authenticated(running: House) -> bool:
+    """Whether every venue's account has a session, and an order that is asked for now is taken."""
+    sessions = running.call("auth", "GET", "/sessions")["sessions"]
+    return all(each["usable"] for each in sessions if each["account"] in VENUES) and trades(running)
+
+
+def unblock(running: House) -> None:
+    """A key that the venue refused is tried no more until a person has looked at it."""
+    for each in running.call("auth", "GET", "/sessions")["sessions"]:
+        if each["account"] in VENUES and not each["usable"]:
+            if each["block_reason"]:
+                running.call("auth", "POST", f"/sessions/{each['account']}/unblock")
+            running.call("auth", "POST", f"/sessions/{each['account']}/login")
 
 
 def restore(running: House) -> None:
@@ -117,7 +132,9 @@ def _venue_down(running: House, _random: np.random.Generator) -> Iterator[None]:
         yield
 
 
-EXPIRED_TOKEN: Final = Case("expired_token", ("expired_token",), _expired_token, ELSEWHERE, elsewhere, trades)
+EXPIRED_TOKEN: Final = Case(
+    "expired_token", ("expired_token",), _expired_token, ELSEWHERE, elsewhere, authenticated, tidy=unblock
+)
 RATE_LIMITED: Final = Case("rate_limited", ("rate_limited",), _rate_limited, ELSEWHERE, elsewhere, trades)
 VENUE_SLOW: Final = Case("venue_slow", ("venue_slow",), _venue_slow, ELSEWHERE, elsewhere, trades)
 CLOCK_DRIFT: Final = Case("clock_drift", ("clock_drift",), _clock_drift, ELSEWHERE, elsewhere, trades)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from benchmarks.incidents.at_venues import trades
 from benchmarks.incidents.case import Case
 from benchmarks.incidents.house import CallFailedError, House
 from benchmarks.incidents.opening import ready, until
@@ -22,6 +23,7 @@ DIAGNOSE_EVERY_SECONDS: Final = 10.0
 DIAGNOSES: Final = 4  # from detection on; the last one counts
 LEAST_SETTLED_SECONDS: Final = 20.0
 MOST_SETTLED_SECONDS: Final = 120.0
+WELL_SECONDS: Final = 60.0
 OVER_SECONDS: Final = 900.0
 _BEFORE_SECONDS: Final = 15.0
 
@@ -108,12 +110,12 @@ class Run:
             outcome.seconds = (datetime.now(UTC) - outcome.began).total_seconds()
         self._say(f"{case.name}: taken back after {outcome.seconds:.0f} s")
         self._settle()
-        outcome.well = self._holds(case.well, MOST_SETTLED_SECONDS)
+        outcome.well = self._holds(case.well, WELL_SECONDS)
         self._take(outcome, known)
         with suppress(CallFailedError):
-            if not outcome.well:
-                case.tidy(self._running)
+            case.tidy(self._running)
         self._say(f"{case.name}: the state is {'well' if outcome.well else 'not well'}")
+        self._holds(trades, MOST_SETTLED_SECONDS)
         return outcome
 
     def finish(self, outcomes: list[Outcome]) -> None:

@@ -19,6 +19,7 @@ _NS: Final = 1_000_000_000
 _TIMES: Final = 2.5
 _TIMES_WORK: Final = 1.6
 _LEAST_PER_MINUTE: Final = 20.0
+_LEAST_STORM_PER_MINUTE: Final = 120.0  # routines that wait for something ask once a second
 _LEAST_DONE: Final = 10.0
 _REPEATS: Final = 2.0
 _LEAST_ATTEMPTS: Final = 3
@@ -120,7 +121,7 @@ def _multiplied(signal: Signal, tracks: Sequence[Track], window: Window) -> Iter
     for track in tracks:
         times = factor(track, window)
         late = [sample.value for sample in track.samples if sample.seconds > window.start.timestamp()]
-        if times is None or times < _TIMES or not late or max(late) < _LEAST_PER_MINUTE:
+        if times is None or times < _TIMES or not late or max(late) < _LEAST_STORM_PER_MINUTE:
             continue
         for clue in changed(signal, track, window):
             detail = f"{clue.detail}, while what is done did not grow with it"
