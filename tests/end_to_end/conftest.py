@@ -153,7 +153,7 @@ def native_platform(*options: str, **settings: str) -> Iterator[Platform]:
 def platform() -> Iterator[Platform]:
     """A platform on which nothing trades by itself."""
     # A price a second: nobody waits a minute for the first one.
-    with native_platform(SIGHTLINE_PAPER_BAR_SECONDS="1") as running:
+    with native_platform("--without-strategies", SIGHTLINE_PAPER_BAR_SECONDS="1") as running:
         yield running
 
 

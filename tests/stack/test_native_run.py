@@ -57,7 +57,7 @@ def test_platform_when_it_lives_a_whole_life_then_every_step_holds(tmp_path: Pat
     try:
         limit = BUSY_SECONDS if os.getloadavg()[0] > (os.cpu_count() or 1) else READY_SECONDS
         began = time.monotonic()
-        up = sightline(environment, "up", "--native", "--no-fetch")
+        up = sightline(environment, "up", "--native", "--no-fetch", "--without-strategies")
         assert up.returncode == 0, up.stdout + up.stderr
         assert time.monotonic() - began < limit
 
@@ -65,11 +65,12 @@ def test_platform_when_it_lives_a_whole_life_then_every_step_holds(tmp_path: Pat
         assert [part["name"] for part in status["components"] if not part["ready"]] == []
         assert status["memory_bytes"] < MEMORY_BYTES
 
-        again = sightline(environment, "up", "--native", "--no-fetch")
+        again = sightline(environment, "up", "--native", "--no-fetch", "--without-strategies")
         assert again.returncode == 0
         assert "already running" in again.stdout
 
-        beside = sightline(environment_of(tmp_path / "other", offset), "up", "--native", "--no-fetch")
+        other = environment_of(tmp_path / "other", offset)
+        beside = sightline(other, "up", "--native", "--no-fetch", "--without-strategies")
         assert beside.returncode == 1
         assert f"port {4222 + offset} (nats) is taken by " in beside.stderr
 

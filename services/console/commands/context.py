@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 import typer
 from pydantic import Field
@@ -34,6 +34,11 @@ _PASSED_ON = (
 )
 
 
+ALPACA_KEY: Final = "APCA_API_KEY_ID"
+ALPACA_SECRET: Final = "APCA_API_SECRET_KEY"  # noqa: S105 -- the name of a variable
+"""Alpaca's own names for its keys: where they are set, `sightline up` trades at Alpaca with paper money."""
+
+
 class OperatorSettings(Settings):
     """Settings of the `sightline` command."""
 
@@ -58,7 +63,8 @@ class Operator:
         out: Where results go.
         progress: Where it is told what happens.
         service_settings: Environment handed on to services.
-        environ: The settings that the operator's environment holds, for commands that do a service's work.
+        environ: The settings that the operator's environment holds, for commands that do a service's work, and keys for
+            Alpaca.
     """
 
     settings: OperatorSettings
@@ -117,5 +123,9 @@ def make_operator(components: Sequence[Component], clock: Clock, environ: Mappin
         out=out,
         progress=ConsoleProgress(out),
         service_settings={name: environ[name] for name in names if environ.get(name)},
-        environ={name: value for name, value in environ.items() if name.startswith(PREFIX)},
+        environ={
+            name: value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) or name in {ALPACA_KEY, ALPACA_SECRET}
+        },
     )

@@ -15,7 +15,7 @@ from services.contracts.preflight import PreflightView
 from services.contracts.verdict import Environment
 
 # SHA-256 of nothing: a verdict for no settings, which no trading takes. The checks are the same.
-_NO_SETTINGS: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+NO_SETTINGS: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _STYLES: Final = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 _SECONDS: Final = 15.0
 
@@ -25,7 +25,7 @@ def preflight(
     account: Annotated[str, typer.Argument(help="The account's name.", metavar="ACCOUNT")],
     *,
     environment: Annotated[Environment | None, typer.Option(help="Default: the account's own.")] = None,
-    settings_digest: Annotated[str, typer.Option(help="SHA-256 of the trading settings.")] = _NO_SETTINGS,
+    settings_digest: Annotated[str, typer.Option(help="SHA-256 of the trading settings.")] = NO_SETTINGS,
 ) -> None:
     """Make every check of an account and show what failed, why, and what to do. Exit code 1 when one blocks."""
     operator = operator_of(context)

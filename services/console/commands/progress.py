@@ -32,11 +32,12 @@ class ConsoleProgress:
 
     def ready(self, name: str, seconds: float) -> None:
         """Print that a component is ready."""
-        self._step(name, f"ready in {seconds:.1f} s", "green")
+        self.step(name, f"ready in {seconds:.1f} s", "green")
 
     def stopped(self, name: str) -> None:
         """Print that a component has ended."""
-        self._step(name, "stopped", "")
+        self.step(name, "stopped")
 
-    def _step(self, name: str, what: str, style: str) -> None:
+    def step(self, name: str, what: str, style: str = "") -> None:
+        """Print that something is so now."""
         self._console.print(Text.assemble(f"  {name:<{_NAME_WIDTH}} ", (what, style)), soft_wrap=True)

@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from services.console.commands.arrival import Arrival
 from services.console.commands.context import Operator, operator_of
+from services.console.commands.main_job import MainJob, main_job
 from services.console.commands.render import LEVEL_STYLES, Cell, columns, duration, header, mebibytes
+from services.console.commands.summary import PLACES, print_summary
 from services.console.stack import make_secrets
 from services.console.stack.docker import engine_problem
 from services.console.stack.errors import StackError
@@ -21,17 +24,10 @@ from services.kit.secret_files import SecretFileError, read_secret
 
 _NOT_RUNNING_EXIT = 3
 _AUTOMATION_PORT = 8710
-# Components with a page or an interface worth looking at, and what is there.
-_PLACES = {
-    "grafana": ("dashboards", "/"),
-    "console": ("the console", "/"),
-    "prometheus": ("metrics and rules", "/alerts"),
-    "alertmanager": ("alerts and silences", "/"),
-    "mailpit": ("alert mails", "/"),
-}
+_ARRIVAL_SECONDS = 120.0
 
 
-def up(
+def up(  # noqa: PLR0913 -- each parameter is one of the command's options
     context: typer.Context,
     *,
     native: Annotated[bool, typer.Option("--native", help="Run without Docker, even where an engine is.")] = False,
@@ -42,16 +38,25 @@ def up(
     fetch: Annotated[
         bool, typer.Option(help="Fetch Debian's Prometheus and Alertmanager when they are missing.")
     ] = True,
+    strategies: Annotated[
+        bool, typer.Option("--strategies/--without-strategies", help="Let four strategies trade paper money.")
+    ] = True,
 ) -> None:
-    """Start the platform and wait until it is ready. Safe to repeat: what is missing is started again."""
+    """Start the platform, let it trade paper money, and wait until it does. Safe to repeat: what is missing is started.
+
+    The strategies trade real bars of the past at the local paper venues. With the keys of an Alpaca paper account in
+    APCA_API_KEY_ID and APCA_API_SECRET_KEY they trade there.
+    """
     operator = operator_of(context)
     if native and docker:
         raise StackError("--native and --docker exclude each other", remedy="give one of them, or none")
     began = time.monotonic()
-    if _wants_docker(operator, native=native, docker=docker):
-        _up_in_docker(operator, max(timeout, 300.0))
+    in_docker = _wants_docker(operator, native=native, docker=docker)
+    job = main_job(operator) if strategies else None
+    if in_docker:
+        _up_in_docker(operator, max(timeout, 300.0), job)
     else:
-        _up_natively(operator, timeout, may_fetch=fetch)
+        _up_natively(operator, timeout, job, may_fetch=fetch)
     operator.progress.note(f"ready after {time.monotonic() - began:.1f} s; `sightline status` shows it")
 
 
@@ -131,7 +136,7 @@ def _wants_docker(operator: Operator, *, native: bool, docker: bool) -> bool:
     return not problem
 
 
-def _up_in_docker(operator: Operator, timeout_seconds: float) -> None:
+def _up_in_docker(operator: Operator, timeout_seconds: float, job: MainJob | None) -> None:
     if operator.layout.port_offset:
         raise StackError(
             "SIGHTLINE_PORT_OFFSET moves the ports of a native run only",
@@ -139,22 +144,38 @@ def _up_in_docker(operator: Operator, timeout_seconds: float) -> None:
         )
     with exclusively(operator.layout.run_dir):
         RunRecord(mode="docker").save(operator.layout.run_dir)
-        operator.docker().up(timeout_seconds=timeout_seconds)
+        operator.docker().up(timeout_seconds=timeout_seconds, more_files=(job.compose_file,) if job else ())
+    if job:
+        print_summary(operator, job, None)
 
 
-def _up_natively(operator: Operator, timeout_seconds: float, *, may_fetch: bool) -> None:
+def _up_natively(operator: Operator, timeout_seconds: float, job: MainJob | None, *, may_fetch: bool) -> None:
     ensure_secrets(operator)
-    operator.native().up(
+    if job and job.alpaca_keys:
+        make_secrets.keep_alpaca_keys(operator.layout.secrets_dir, job.alpaca_keys)
+    platform = operator.native()
+    ran = platform.client.is_running()
+    platform.up(
         functools.partial(
             prepare_plan,
             operator.components,
             operator.layout,
             operator.progress,
             may_fetch=may_fetch,
-            service_settings=operator.service_settings,
+            service_settings={**(job.settings if job else {}), **operator.service_settings},
         ),
         timeout_seconds=timeout_seconds,
     )
+    if job is None:
+        return
+    try:
+        arrived = Arrival(operator, job).wait(timeout_seconds=_ARRIVAL_SECONDS)
+    except KeyboardInterrupt:
+        if not ran:
+            operator.progress.note("stopping what was started")
+            platform.down()
+        raise
+    print_summary(operator, job, arrived)
 
 
 def _print_status(operator: Operator, platform: PlatformStatus) -> None:
@@ -174,8 +195,8 @@ def _print_status(operator: Operator, platform: PlatformStatus) -> None:
     if platform.alerts == ():
         out.print(Text("no alert fires"))
     for component in platform.components:
-        if component.name in _PLACES and component.ready and component.port:
-            what, path = _PLACES[component.name]
+        if component.name in PLACES and component.ready and component.port:
+            what, path = PLACES[component.name]
             out.print(Text(f"{what}: http://{HOST}:{component.port}{path}"), soft_wrap=True)
 
 

@@ -43,6 +43,7 @@ class DockerPlatform:
     """The compose stack of a checkout. `up` and `down` are safe to repeat, and raise StackError with what to do."""
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         self._compose = (
             "docker",
             "compose",
@@ -52,9 +53,14 @@ class DockerPlatform:
             str(root / "docker-compose.yml"),
         )
 
-    def up(self, *, timeout_seconds: float) -> None:
-        """Build, start and wait until every container is healthy. Docker's own progress goes to the terminal."""
-        command = (*self._compose, "up", "--build", "--detach", "--wait", f"--wait-timeout={timeout_seconds:.0f}")
+    def up(self, *, timeout_seconds: float, more_files: Sequence[str] = ()) -> None:
+        """Build, start and wait until every container is healthy. Docker's own progress goes to the terminal.
+
+        `more_files` of the checkout add to the stack's own.
+        """
+        more = [part for file in more_files for part in ("--file", str(self._root / file))]
+        waiting = ("--detach", "--wait", f"--wait-timeout={timeout_seconds:.0f}")
+        command = (*self._compose, *more, "up", "--build", *waiting)
         if self._pass_through(command) == 0:
             return
         unwell = [status.name for status in self.status().components if not status.ready]

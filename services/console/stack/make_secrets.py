@@ -28,6 +28,7 @@ from services.kit.secret_files import SecretFileError, read_secret
 
 SLACK_FILE = "slack_webhook_url"
 PAPER_LOGIN = "robinhood-paper"
+ALPACA_FILE = "alpaca_paper_keys"
 _LOCAL_SLACK = re.compile(r"^http://(127\.0\.0\.1|automation):\d+/local/slack$")
 _RANDOM_BYTES = 32
 _KEY_ID_BYTES = 9
@@ -108,6 +109,8 @@ class Consumer:
 # A native run: one user runs everything and reads one directory.
 NATIVE = (Consumer(directory="", owner=None, files=(*_GENERATED, SLACK_FILE, "authorization.conf"), identities=True),)
 
+COMPOSE_AUTH = (10001, 10001)
+
 # The compose stack: one volume per consumer, owned by the user of the image that reads it. Where several hold the same
 # secret, the first in this order decides.
 COMPOSE = (
@@ -123,7 +126,7 @@ COMPOSE = (
     # Beside the services' own: what opens the vault and signs verdicts is for auth alone.
     Consumer(
         directory="auth",
-        owner=(10001, 10001),
+        owner=COMPOSE_AUTH,
         files=("vault_key", "verdict_key", "twilio_auth_token", "paper_accounts.json", "paper_logins.json"),
     ),
     # The simulated brokers sign text messages as auth expects them, and know the paper accounts.
@@ -176,6 +179,17 @@ def ensure_secrets(
             remedy="make the directory writable for this user, or set SIGHTLINE_SECRETS_DIR",
         ) from error
     return written
+
+
+def keep_alpaca_keys(directory: Path, keys: str, *, owner: tuple[int, int] | None = None) -> None:
+    """Put the keys of Alpaca's paper account, KEY_ID:SECRET_KEY, where auth finds them. Raises StackError."""
+    try:
+        write_atomically(directory / ALPACA_FILE, keys.encode(), mode=0o600, owner=owner)
+    except OSError as error:
+        raise StackError(
+            f"cannot write {directory / ALPACA_FILE}: {error.strerror}",
+            remedy="make the directory writable for this user, or set SIGHTLINE_SECRETS_DIR",
+        ) from error
 
 
 def problems(directory: Path) -> list[str]:
@@ -254,6 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             slack_url=f"http://{host}:8710/local/slack",
             slack_is_given=False,
         )
+        key, secret = os.environ.get("APCA_API_KEY_ID"), os.environ.get("APCA_API_SECRET_KEY")
+        if options.compose and key and secret:
+            keep_alpaca_keys(options.directory / "auth", f"{key}:{secret}", owner=COMPOSE_AUTH)
     except StackError as error:
         sys.stderr.write(f"{error.message}. {error.remedy}\n")
         return 1
