@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.incidents.case import Case, working
-from benchmarks.incidents.house import VENUES, CallFailedError, House
+from benchmarks.incidents.house import PROBED, VENUES, CallFailedError, House
 from benchmarks.incidents.opening import ready
 
 ELSEWHERE: Final = "orders go to the other venue"
@@ -17,14 +17,18 @@ _TAKEN: Final = frozenset({"open", "partial", "filled"})
 
 
 def elsewhere(running: House) -> bool:
-    """Whether an order that is asked for now is taken by another venue than the faulty one."""
-    orders = running.order()["orders"]
+    """Whether an order that is asked for now is taken by another venue than the faulty one.
+
+    In a symbol that the usual traffic does not trade: while nobody knows what became of an order, the gate lets no
+    other one in its symbol through.
+    """
+    orders = running.order(PROBED)["orders"]
     return bool(orders) and orders[-1]["venue"] != running.faulty and orders[-1]["status"] in _TAKEN
 
 
 def trades(running: House) -> bool:
     """Whether every venue is ready and an order that is asked for now is taken."""
-    orders = running.order()["orders"] if ready(running) else []
+    orders = running.order(PROBED)["orders"] if ready(running) else []
     return bool(orders) and orders[-1]["status"] in _TAKEN
 
 

@@ -37,11 +37,12 @@ PORTS: Final = {
 }
 VENUES: Final = ("alpha", "beta")
 # A strategy watches the first by bars of minutes, the usual traffic trades the second, the third is for trades that a
-# fault decides about.
+# fault decides about, and checks of the state trade the fourth.
 WATCHED: Final = ("AAPL", "AMZN", "GOOG", "IBM", "INTC", "META", "NFLX", "NVDA", "ORCL", "TSLA")
 TRADED: Final = "MSFT"
 DECIDED: Final = "EDGE"
-SYMBOLS: Final = (*WATCHED, TRADED, DECIDED)
+PROBED: Final = "SPY"
+SYMBOLS: Final = (*WATCHED, TRADED, DECIDED, PROBED)
 WATCHER: Final = "watcher"
 DECIDER: Final = "decider"
 TRADING_FILE: Final = "trading.yml"
@@ -191,7 +192,7 @@ class House:
             if self.frozen:
                 continue
             with suppress(CallFailedError):
-                self.push(TRADED)
+                self.push(TRADED, PROBED)
                 if time.monotonic() - last >= (_HURRIED_SECONDS if self.hurried else _MINUTE_SECONDS):
                     last = time.monotonic()
                     self.push(*WATCHED, DECIDED, seconds=60)

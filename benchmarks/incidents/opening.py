@@ -18,6 +18,7 @@ from benchmarks.incidents.house import (
     DECIDED,
     DECIDER,
     PORTS,
+    PROBED,
     SYMBOLS,
     TRADED,
     TRADING_FILE,
@@ -92,7 +93,7 @@ def house(seed: int) -> Iterator[House]:
         try:
             _sightline(environ, "up", "--native", "--no-fetch", "--timeout", "120")
             running = House(directory, offset, environ, np.random.default_rng(seed))
-            running.push(TRADED)
+            running.push(TRADED, PROBED)
             running.push(*WATCHED, DECIDED, seconds=60, count=_PAST_BARS)
             until(lambda: ready(running), _READY_SECONDS, "the venues are not ready for orders")
             yield running

@@ -49,11 +49,11 @@ def test_control_when_diagnosed_then_nothing_is_found(name: str, seed: int, tmp_
     assert causes(diagnosis) == [], shown(diagnosis)
 
 
-def test_diagnosis_when_a_venue_answers_500_then_failing_credential_checks_are_no_expired_token(
-    story: Story, analyst: Making
+@pytest.mark.parametrize("answered", ["the venue answered 500", "the connection failed (ProtocolError)"])
+def test_diagnosis_when_a_venue_fails_then_failing_credential_checks_are_no_expired_token(
+    answered: str, story: Story, analyst: Making
 ) -> None:
     """As a running platform told of it: preflight could not make its checks either, and named the credential's."""
-    answered = "the venue answered 500"
     for step in story.steps(2):
         detail = f"It did not answer: {answered}."
         story.fact(
