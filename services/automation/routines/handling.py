@@ -136,11 +136,17 @@ def done(context: Context, house: House, incident_id: str, action: Action) -> bo
     return outcome == "done"
 
 
-def verified(context: Context, house: House, incident_id: str, response: Response) -> bool:
-    """Wait for a check of the state; then the incident is over, or a person is called. Whether it is over."""
+def verified(
+    context: Context, house: House, incident_id: str, response: Response, *, then: Callable[[], object] = lambda: None
+) -> bool:
+    """Wait for a check of the state; then the incident is over, or a person is called. Whether it is over.
+
+    `then` undoes what was done for as long as the trouble lasted, before the incident ends well.
+    """
     context.step("note verifying", lambda: house.incidents.verifying(incident_id, f"waits until {response.what}"))
     well = context.wait_until("verify", response.check, timeout_seconds=response.within_seconds, poll_seconds=1.0)
     if well:
+        then()
         context.step("resolve", lambda: house.incidents.resolve(incident_id, response.what))
     else:
         reason = f"not so within {response.within_seconds:.0f} s: {response.what}"

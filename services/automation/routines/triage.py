@@ -36,6 +36,8 @@ def triage(context: Context, house: House, response: Callable[[Known], Response]
     succeeded = [action.name for action in actions if done(context, house, incident_id, action)]
     if "pause_strategy" in succeeded:
         _handed_over(context, house, incident_id)
+    elif "hold_venue" in succeeded:
+        verified(context, house, incident_id, how, then=lambda: _given_back(context, house, incident_id))
     else:
         verified(context, house, incident_id, how)
 
@@ -55,6 +57,16 @@ def mildest(context: Context, house: House, found: Found, known: Known) -> list[
         if name in possible and POLICY[name].consent is Consent.BY_ITSELF:
             return [Action(name=name, do=possible[name])]
     return []
+
+
+def _given_back(context: Context, house: House, incident_id: str) -> None:
+    """What was held back for the trouble's sake is used again after it, once the books agree."""
+    venue = VenueName(context.cause.target or "")
+    reason = f"incident {incident_id}: it is as usual again"
+    compared = Action(name="reconcile", do=lambda: len(house.outside.venues.reconcile(venue).differences))
+    if done(context, house, incident_id, compared):
+        restored = Action(name="restore_venue", do=lambda: house.outside.venues.restore(venue, reason))
+        done(context, house, incident_id, restored)
 
 
 def _handed_over(context: Context, house: House, incident_id: str) -> None:

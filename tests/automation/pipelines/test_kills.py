@@ -17,8 +17,8 @@ __all__ = ["here"]
 
 LONG_SECONDS = 600
 EFFECTS = {
-    "alert_triage": 1,
-    "anomaly_triage": 1,
+    "alert_triage": 3,
+    "anomaly_triage": 3,
     "data_stale": 0,
     "dead_letters": 2,
     "digest": 1,

@@ -118,10 +118,10 @@ def test_alert_when_it_goes_on_then_a_person_is_called_sooner_the_more_it_matter
     assert (here.world.clock.now() - began).total_seconds() == pytest.approx(seconds, abs=2)
 
 
-def test_alert_when_the_analyst_allows_something_then_it_is_done(here: Here) -> None:
+def test_alert_when_a_venue_is_held_for_it_then_it_is_given_back_afterwards(here: Here) -> None:
     here.world.diagnosis = diagnosis(here.world.clock, Culprit.VENUE_SLOW, "hold_venue")
     run(alert_triage(here.house, ()), alert(), clock=here.world.clock)
-    assert here.world.done == ["hold alpha"]
+    assert here.world.done == ["hold alpha", "reconcile alpha", "restore alpha"]
 
 
 @pytest.mark.parametrize(

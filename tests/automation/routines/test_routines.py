@@ -254,7 +254,7 @@ def test_anomaly_when_the_mildest_action_may_be_done_by_itself_then_it_is(here: 
     here.world.diagnosis = diagnosis(here.world.clock, Culprit.VENUE_SLOW, "resume", "hold_venue", "halt")
     cause = by_event("agents.anomaly_found", "alpha", severity="critical", anomaly_id="a1", detail="slow")
     run(anomaly_triage(here.house), cause, clock=here.world.clock)
-    assert here.world.done == ["hold alpha"]
+    assert here.world.done == ["hold alpha", "reconcile alpha", "restore alpha"]
     assert here.incidents()[0].status is IncidentStatus.RESOLVED
 
 
