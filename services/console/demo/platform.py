@@ -67,8 +67,12 @@ class DemoPlatform:
                 "the simulated brokers do not end the session", remedy="run `sightline down && sightline up`"
             ) from error
         # Preflight is what meets it first, as before an open.
+        self.preflight(scene.target)
+
+    def preflight(self, account: str) -> None:
+        """Have every check of an account made."""
         query = f"environment=paper&settings_digest={self._digest}"
-        self._ask("auth", "GET", f"/preflight/{quote(scene.target, safe='')}?{query}", None)
+        self._ask("auth", "GET", f"/preflight/{quote(account, safe='')}?{query}", None)
 
     def take_back(self) -> None:
         """Take every fault back that the demo planted."""

@@ -138,6 +138,8 @@ class Story:
             return self._failed(outcome, f"it was not over within {_OVER_SECONDS:.0f} s")
         outcome.over, outcome.ended = self._since(began), _ended(over)
         self._telling.line(f"{outcome.over:5.1f} s  {outcome.ended}: {over.changes[-1].detail}", good=True)
+        if scene.name == SESSION:
+            self._platform.preflight(scene.target)  # the last one failed, and would stand so until the next open
         if scene.other and outcome.elsewhere != scene.other:
             return self._failed(outcome, f"an order went to {outcome.elsewhere or 'nobody'} and not to {scene.other}")
         return outcome

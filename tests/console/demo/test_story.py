@@ -62,6 +62,7 @@ class ScriptedPlatform:
     def __init__(self, **changes: Any) -> None:  # noqa: ANN401 -- an incident's fields
         self.changes = changes
         self.planted: list[str] = []
+        self.checked: list[str] = []
         self.taken_back = 0
         self.sees = True
         self.attempts = 3
@@ -73,6 +74,9 @@ class ScriptedPlatform:
         self.planted.append(scene.target)
         if self.plant_raises is not None:
             raise self.plant_raises
+
+    def preflight(self, account: str) -> None:
+        self.checked.append(account)
 
     def take_back(self) -> None:
         self.taken_back += 1
@@ -193,6 +197,15 @@ def test_a_session_is_not_ended_when_no_login_is_left() -> None:
 
     assert platform.planted == []
     assert "budget of logins" in outcome.problem
+
+
+def test_an_account_that_is_logged_in_again_is_checked_again() -> None:
+    platform = ScriptedPlatform()
+    tale, _ = story(platform)
+
+    (outcome,), _ = tale.tell([SCENES[SESSION]])
+
+    assert (outcome.problem, platform.checked) == ("", [SCENES[SESSION].target])
 
 
 def test_books_that_differ_are_told_at_the_end() -> None:
