@@ -20,6 +20,7 @@ from services.kit.instruments import Instruments, Statement
 from services.kit.observing import Telemetry
 from services.kit.prepared import Prepared
 from services.kit.tables import OUTBOX
+from telemetry.emit.metric_children import current_exemplar
 
 _ADD: Final = Prepared(insert(OUTBOX))
 
@@ -136,8 +137,9 @@ class Facts:
 
     def _speak_of(self, recorded: Recorded) -> None:
         envelope, statement = recorded.envelope, recorded.statement
+        exemplar = current_exemplar()
         for observation in statement.observations:
-            observation.apply(self._metrics)
+            observation.apply(self._metrics, exemplar)
         identity = {"event_type": envelope.event_type, "event_id": str(envelope.event_id)}
         room = envelope.event_type.partition(".")[0]
         logging.getLogger(f"facts.{room}").log(

@@ -100,14 +100,14 @@ class Observation:
     labels: Mapping[str, str]
     value: float
 
-    def apply(self, metrics: Metrics) -> None:
+    def apply(self, metrics: Metrics, exemplar: dict[str, str] | None = None) -> None:
         match self.metric.kind:
             case Kind.COUNTER:
-                metrics.counter(self.metric, **self.labels).inc(self.value)
+                metrics.counter(self.metric, **self.labels).inc(self.value, exemplar)
             case Kind.GAUGE:
                 metrics.gauge(self.metric, **self.labels).set(self.value)
             case Kind.HISTOGRAM:
-                metrics.histogram(self.metric, **self.labels).observe(self.value)
+                metrics.histogram(self.metric, **self.labels).observe(self.value, exemplar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Instruments:
         """
         missing = sorted(event.event_type for event in events if event.event_type not in self._rows)
         if missing:
-            raise InstrumentError(f"No row in the table of instruments for {', '.join(missing)}. Add one for each.")
+            raise _no_rows(missing)
 
     def declare(self, metrics: Metrics) -> None:
         """Make the event types known to the metrics that carry them as a label."""
@@ -168,8 +168,9 @@ class Instruments:
         Raises:
             InstrumentError: The event's type has no row.
         """
-        self.require((type(event),))
-        row = self._rows[event.event_type]
+        row = self._rows.get(event.event_type)
+        if row is None:
+            raise _no_rows([event.event_type])
         values = {name: _as_text(getattr(event, name)) for name in self._named[event.event_type]}
         measures = (*row.counters, *row.gauges, *row.histograms)
         return Statement(
@@ -181,6 +182,10 @@ class Instruments:
                 *(_observation(measure, event, values) for measure in measures if _has_value(measure, event)),
             ),
         )
+
+
+def _no_rows(event_types: Sequence[str]) -> InstrumentError:
+    return InstrumentError(f"No row in the table of instruments for {', '.join(event_types)}. Add one for each.")
 
 
 def _has_value(measure: Measure, event: Event) -> bool:
@@ -195,8 +200,8 @@ def _observation(measure: Measure, event: Event, values: Mapping[str, str]) -> O
 
 
 def _as_text(value: object) -> str:
-    if isinstance(value, Enum):
-        return str(value.value)
+    if type(value) is str:  # as most are
+        return value
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bool):
@@ -206,7 +211,7 @@ def _as_text(value: object) -> str:
         return f"{value + 0.0:.6g}"
     if isinstance(value, tuple):
         return ", ".join(_as_text(item) for item in value)
-    return "" if value is None else str(value)
+    return "" if value is None else str(value.value if isinstance(value, Enum) else value)
 
 
 def _as_number(value: object) -> float:

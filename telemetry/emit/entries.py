@@ -52,18 +52,25 @@ class EntryMaker:
         return entry
 
     def _fields(self, attributes: dict[str, object]) -> tuple[tuple[str, str], ...]:
-        extra = {name: value for name, value in attributes.items() if name not in _STANDARD_ATTRIBUTES}
-        # `extra={"fields": {...}}` is how a caller passes names that logging itself would refuse, such as "name".
-        given = extra.get(_FIELDS)
-        if isinstance(given, Mapping):
-            del extra[_FIELDS]
-            extra.update(given)
+        extra = _extra(attributes)
         if not extra:
             return ()
         try:
             return self._redactor.fields(extra)
         except Exception as error:  # noqa: BLE001 -- a value's own __str__ may raise anything; the line must live
             return (("fields_error", type(error).__name__),)
+
+
+def _extra(attributes: dict[str, object]) -> Mapping[str, object]:
+    # `extra={"fields": {...}}` is how a caller passes names that logging itself would refuse, such as "name".
+    given = attributes.get(_FIELDS)
+    if isinstance(given, Mapping) and len(attributes) == _STANDARD_COUNT + 1:
+        return given  # nothing else was passed, as with every fact
+    extra = {name: value for name, value in attributes.items() if name not in _STANDARD_ATTRIBUTES}
+    if isinstance(given, Mapping):
+        del extra[_FIELDS]
+        extra.update(given)
+    return extra
 
 
 def _message(record: logging.LogRecord) -> str:

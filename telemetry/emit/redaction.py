@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from pathlib import PurePath
 from uuid import UUID
 
@@ -51,23 +52,27 @@ class Redactor:
 
     def fields(self, mapping: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         """Return the fields as pairs of strings: nested ones by dotted name, at most `MAX_FIELDS` of them."""
-        pairs: list[tuple[str, str]] = []
-        for name, value in _flatten(mapping, "", 0):
-            if len(pairs) == MAX_FIELDS:
-                break
-            pairs.append(self._field(name, value))
-        return tuple(pairs)
+        found = list(islice(_flatten(mapping, "", 0), MAX_FIELDS))
+        texts = [_render(value) for _, value in found]
+        whole = "\n".join(texts)
+        # What a part may hold, the whole may hold as well: one look at it is enough for nearly every line.
+        clean = len(whole) <= MAX_FIELD_CHARS and whole.isascii() and not may_hold_secret(whole)
+        return tuple(
+            self._field(name, value, text, clean=clean) for (name, value), text in zip(found, texts, strict=True)
+        )
 
-    def _field(self, name: str, value: object) -> tuple[str, str]:
+    def _field(self, name: str, value: object, text: str, *, clean: bool) -> tuple[str, str]:
         clean_name, is_secret, is_code = self._names.get(name) or self._described(name)
         if is_secret and value is not None and value != "":
             self._count("field", 1)
             return clean_name, REDACTED
-        rendered = self.text(_render(value))
-        if is_code and CODE_VALUE.fullmatch(rendered):
+        if is_code and CODE_VALUE.fullmatch(text):
             self._count("code", 1)
             return clean_name, REDACTED
-        return clean_name, rendered if len(rendered) <= MAX_FIELD_CHARS else _cut(rendered, MAX_FIELD_CHARS, 0)
+        if clean:
+            return clean_name, text
+        searched = self.text(text)
+        return clean_name, searched if len(searched) <= MAX_FIELD_CHARS else _cut(searched, MAX_FIELD_CHARS, 0)
 
     def _described(self, name: str) -> tuple[str, bool, bool]:
         if len(name) > _MAX_NAME_CHARS or may_hold_secret(name):

@@ -123,6 +123,23 @@ def test_quick_look_at_a_short_text_misses_nothing_that_all_patterns_find(text: 
     assert Redactor().text(text) == whole
 
 
+@given(parts=st.lists(st.one_of(_SHORT, _surroundings), max_size=6))
+@example(parts=["code", "123456"])
+def test_quick_look_at_several_texts_at_once_misses_nothing_that_one_of_them_may_hold(parts: list[str]) -> None:
+    assert may_hold_secret("\n".join(parts)) or not any(map(may_hold_secret, parts))
+
+
+@given(planted=_planted, others=st.lists(_clean_words, max_size=6))
+def test_fields_when_one_of_several_holds_a_secret_then_it_alone_is_hidden(
+    planted: tuple[str, str], others: list[str]
+) -> None:
+    secret, text = planted
+    clean = tuple((f"other{number}", word) for number, word in enumerate(others))
+    told = Redactor().fields({"text": text, **dict(clean)})
+    assert secret not in told[0][1]
+    assert told[1:] == clean
+
+
 def test_names_of_fields_beyond_those_that_are_remembered_are_judged_the_same() -> None:
     redactor = Redactor()
     for number in range(1_100):
