@@ -11,7 +11,7 @@ from services.console.commands.calling import call
 from services.console.commands.context import Operator, operator_of
 from services.console.commands.preflight import NO_SETTINGS
 from services.console.commands.render import Cell, columns, header
-from services.console.demo.platform import DemoPlatform
+from services.console.demo.running_platform import DemoPlatform
 from services.console.demo.scenes import SCENES, Scene
 from services.console.demo.story import Outcome, Story
 from services.console.stack.errors import StackError

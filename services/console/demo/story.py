@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from services.console.demo.platform import DemoPlatform
+from services.console.demo.running_platform import DemoPlatform
 from services.console.demo.scenes import SESSION, Scene
 from services.console.stack.errors import StackError
 from services.contracts.incidents import IncidentStatus, IncidentView

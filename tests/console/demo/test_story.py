@@ -13,7 +13,7 @@ from services.console.stack.errors import StackError
 from services.contracts.incidents import IncidentChange, IncidentSeverity, IncidentStatus, IncidentView
 
 if TYPE_CHECKING:
-    from services.console.demo.platform import DemoPlatform
+    from services.console.demo.running_platform import DemoPlatform
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
