@@ -109,7 +109,7 @@ class Platform:
         return answer.json()["data"]
 
 
-def _free_offset() -> int:
+def free_offset() -> int:
     for _ in range(50):
         offset = 11_000 + secrets.randbelow(11_000)  # below the ports of outgoing connections
         probes = []
@@ -133,7 +133,7 @@ def native_platform(*options: str, **settings: str) -> Iterator[Platform]:
     """A native platform with real NATS, Prometheus and Alertmanager; stopped at the end, with nothing left."""
     # Short: a socket's path has room for 107 characters.
     data_dir = Path(tempfile.mkdtemp(prefix="sightline-"))
-    offset = _free_offset()
+    offset = free_offset()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SIGHTLINE_", "APCA_"))}
     own = {"SIGHTLINE_DATA_DIR": str(data_dir), "SIGHTLINE_PORT_OFFSET": str(offset), "NO_COLOR": "1"}
     platform = Platform(data_dir, offset, {**kept, **own, **settings})

@@ -1,12 +1,17 @@
 """The main job and the demo, as a user runs them on a platform of their own."""
 
 import json
+import shutil
+import signal
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from services.console.stack import processes
-from tests.end_to_end.conftest import Platform, native_platform
+from tests.end_to_end.conftest import SIGHTLINE, Platform, free_offset, native_platform
 
 pytestmark = [pytest.mark.needs("prometheus", "nats-server"), pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -44,3 +49,22 @@ def test_demo_of_a_fault_that_does_not_exist_says_which_there_are(trading: Platf
 
     assert asked.returncode == 1
     assert "refused, session, outage" in asked.stderr.replace("\n", " ")
+
+
+def test_interrupt_while_up_waits_for_the_main_job_leaves_nothing_behind(trading: Platform) -> None:
+    data_dir = Path(tempfile.mkdtemp(prefix="sightline-"))
+    own = {"SIGHTLINE_DATA_DIR": str(data_dir), "SIGHTLINE_PORT_OFFSET": str(free_offset())}
+    command = [str(SIGHTLINE), "up", "--native", "--no-fetch", "--timeout", "240"]
+    started = subprocess.Popen(command, env={**trading.environment, **own}, stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own command
+    assert started.stdout is not None
+    for line in started.stdout:
+        if line.split()[:1] == ["logins"]:
+            started.send_signal(signal.SIGINT)
+            break
+    rest = started.stdout.read()
+
+    assert started.wait(120) == 130, rest
+    assert "stopping what was started" in rest
+    assert processes.with_environment(f"SIGHTLINE_DATA_DIR={data_dir}") == []
+    assert list(data_dir.rglob("*.sock")) == []
+    shutil.rmtree(data_dir)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from services.contracts.incidents import IncidentList, IncidentStatus, IncidentView
-from tests.end_to_end.conftest import Platform, eventually
+from tests.end_to_end.conftest import Platform, eventually, native_platform
 
 pytestmark = [pytest.mark.needs("prometheus", "nats-server"), pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -23,6 +23,22 @@ def refusing(platform: Platform) -> Iterator[None]:
         yield
     finally:
         platform.call("DELETE", f"/venues/{VENUE}/faults", service="venue")
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    """One of its own: what is brought about here has aftermaths."""
+    with native_platform("--without-strategies", SIGHTLINE_PAPER_BAR_SECONDS="1") as running:
+        yield running
+
+
+def unblocked(platform: Platform) -> bool:
+    """Whether the venue's account may log in, after a person has opened it again where it was closed.
+
+    A key that is refused as often as the account allows closes it, and only a person may say that it is good.
+    """
+    shown = platform.run("auth", "sessions", "--json").stdout
+    return "blocked" not in shown or platform.run("auth", "unblock", VENUE).returncode == 0
 
 
 def incidents(platform: Platform) -> list[IncidentView]:

@@ -77,7 +77,7 @@ def test_exemplar_when_prometheus_has_scraped_then_it_leads_to_the_trace(platfor
 def test_alerts_command_when_it_asks_then_it_names_its_trace(platform: Platform) -> None:
     asked = platform.run("alerts")
 
-    assert asked.returncode == 0, asked.stderr
+    assert asked.returncode in {0, 1}, asked.stderr  # 1: an alert fires, such as what another test brought about
     shown = eventually(
         lambda: found if (found := platform.run("trace", trace_id_in(asked.stdout))).returncode == 0 else None,
         within_seconds=60,

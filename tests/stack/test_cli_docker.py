@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from services.console.cli import build, run
 from services.console.stack.docker import engine_problem
+from services.console.stack.inventory import COMPONENTS
 from services.kit.clock import SystemClock
 
 # Answers of Docker 28 with Compose 2.40, cut to what is read.
@@ -105,6 +106,41 @@ def test_up_when_an_engine_answers_then_compose_starts_the_stack_and_waits(
 
     (up,) = [call for call in calls(docker) if " up " in call]
     assert "docker-compose.yml up --build --detach --wait" in up
+
+
+def test_up_when_nothing_else_is_said_then_containers_trade_recorded_bars_and_it_says_where_to_look(
+    tmp_path: Path, docker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_dir = tmp_path / "var"
+    data_dir.mkdir()
+    (data_dir / "paper-bars.csv").write_text("made up\n")
+
+    assert run(build(COMPONENTS, SystemClock(), {"SIGHTLINE_DATA_DIR": str(data_dir)}), ["up"]) == 0
+
+    (up,) = [call for call in calls(docker) if " up " in call]
+    assert "examples/paper-compose.yml up --build" in up
+    told = capsys.readouterr().out
+    assert "docker compose exec trading sightline strategies list" in told
+    assert "docker compose exec automation sightline incidents" in told
+    assert "sightline demo" not in told
+
+
+@pytest.mark.usefixtures("docker")
+def test_demo_when_the_platform_runs_in_docker_then_it_says_how_it_can_be_had(
+    app: Callable[..., typer.Typer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(app(), ["up"]) == 0
+    assert run(app(), ["demo"]) == 1
+
+    assert "sightline up --native" in capsys.readouterr().err
+
+
+def test_up_when_strategies_are_left_out_then_containers_trade_nothing(tmp_path: Path, docker: Path) -> None:
+    app = build(COMPONENTS, SystemClock(), {"SIGHTLINE_DATA_DIR": str(tmp_path / "var")})
+
+    assert run(app, ["up", "--without-strategies"]) == 0
+
+    assert "paper-compose" not in " ".join(calls(docker))
 
 
 def test_up_when_a_container_is_unhealthy_then_it_is_named_with_its_last_words(

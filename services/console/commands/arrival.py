@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -65,11 +66,16 @@ class _Step:
 
 
 class Arrival:
-    """Looks at a platform that has just become ready."""
+    """Looks at a platform that has just become ready.
 
-    def __init__(self, operator: Operator, job: MainJob) -> None:
+    Args:
+        since: Fills from before are those of an earlier run; None when they count as well.
+    """
+
+    def __init__(self, operator: Operator, job: MainJob, *, since: datetime | None) -> None:
         self._operator = operator
         self._job = job
+        self._since = since
         self._passed: dict[str, int] = {}
         self.arrived = Arrived()
 
@@ -185,13 +191,16 @@ class Arrival:
 
     def _fill(self) -> str | None:
         page = OrderPage.model_validate_json(self._ask("trading", "/orders?which=all&limit=500"))
-        filled = [each for each in page.orders if each.filled and each.strategy != _OPERATOR]
+        filled = [each for each in page.orders if each.filled and each.strategy != _OPERATOR and self._is_new(each)]
         if not filled:
             return None
         first = self.arrived.first_fill = min(filled, key=lambda order: order.changed_at)
         price = "" if first.average_price is None else f" at {number(first.average_price)}"
         ticket = first.ticket
         return f"{ticket.side} {number(first.filled)} {ticket.symbol}{price} at {first.venue} for {first.strategy}"
+
+    def _is_new(self, order: OrderView) -> bool:
+        return self._since is None or order.changed_at >= self._since
 
     def _ask(self, service: str, target: str, *, timeout_seconds: float = 10.0) -> bytes:
         return call(self._operator, service, "GET", target, timeout_seconds=timeout_seconds).content

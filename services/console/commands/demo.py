@@ -77,6 +77,11 @@ def _wanted(only: str) -> tuple[Scene, ...]:
 
 def _require_well(operator: Operator) -> None:
     """The story is told of a platform that is well at its beginning."""
+    if operator.mode() == "docker":
+        raise StackError(
+            "the demo needs a native platform: in containers each service sees the operator's key for itself alone",
+            remedy="`sightline down && sightline up --native`, then `sightline demo`",
+        )
     view = TradingView.model_validate_json(call(operator, "trading", "GET", "/state").content)
     names = {each.venue for each in view.venues}
     if not {"alpha", "beta"} <= names:

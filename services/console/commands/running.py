@@ -154,7 +154,7 @@ def _up_natively(operator: Operator, timeout_seconds: float, job: MainJob | None
     if job and job.alpaca_keys:
         make_secrets.keep_alpaca_keys(operator.layout.secrets_dir, job.alpaca_keys)
     platform = operator.native()
-    ran = platform.client.is_running()
+    ran, began = platform.client.is_running(), operator.clock.now()
     platform.up(
         functools.partial(
             prepare_plan,
@@ -169,7 +169,7 @@ def _up_natively(operator: Operator, timeout_seconds: float, job: MainJob | None
     if job is None:
         return
     try:
-        arrived = Arrival(operator, job).wait(timeout_seconds=_ARRIVAL_SECONDS)
+        arrived = Arrival(operator, job, since=None if ran else began).wait(timeout_seconds=_ARRIVAL_SECONDS)
     except KeyboardInterrupt:
         if not ran:
             operator.progress.note("stopping what was started")

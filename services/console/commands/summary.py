@@ -31,8 +31,9 @@ _COMMANDS: Final = (
     ("sightline demo", "plants faults and shows how each is seen, told, mended and written up; five minutes"),
     ("sightline down", "stops everything"),
 )
-_IN_CONTAINERS: Final = "docker compose exec trading "
-_ANYWHERE: Final = ("sightline status", "sightline down")
+# With Docker the operator's key lies where the services see it: what calls one is run in its container.
+_CONTAINERS: Final = MappingProxyType({"strategies": "trading", "orders": "trading", "incidents": "automation"})
+_NATIVE_ONLY: Final = "sightline demo"
 
 
 def print_summary(operator: Operator, job: MainJob, arrived: Arrived | None) -> None:
@@ -49,7 +50,10 @@ def print_summary(operator: Operator, job: MainJob, arrived: Arrived | None) -> 
     out.print()
     out.print(columns(_places(operator)), soft_wrap=True)
     out.print()
-    commands: list[list[Cell]] = [[_said(command, inside=arrived is None), what] for command, what in _COMMANDS]
+    inside = arrived is None
+    commands: list[list[Cell]] = [
+        [_said(command, inside=inside), what] for command, what in _COMMANDS if not (inside and command == _NATIVE_ONLY)
+    ]
     out.print(columns(commands), soft_wrap=True)
 
 
@@ -68,4 +72,5 @@ def _places(operator: Operator) -> Sequence[Sequence[Cell]]:
 
 
 def _said(command: str, *, inside: bool) -> str:
-    return f"{_IN_CONTAINERS}{command}" if inside and command not in _ANYWHERE else command
+    container = _CONTAINERS.get(command.split()[1]) if inside else None
+    return f"docker compose exec {container} {command}" if container else command
