@@ -37,12 +37,13 @@ PORTS: Final = {
 }
 VENUES: Final = ("alpha", "beta")
 # A strategy watches the first by bars of minutes, the usual traffic trades the second, the third is for trades that a
-# fault decides about, and checks of the state trade the fourth.
+# fault decides about, checks of the state trade the fourth, and the last is for a strategy that decides nothing.
 WATCHED: Final = ("AAPL", "AMZN", "GOOG", "IBM", "INTC", "META", "NFLX", "NVDA", "ORCL", "TSLA")
 TRADED: Final = "MSFT"
 DECIDED: Final = "EDGE"
 PROBED: Final = "SPY"
-SYMBOLS: Final = (*WATCHED, TRADED, DECIDED, PROBED)
+IDLE: Final = "DIS"
+SYMBOLS: Final = (*WATCHED, TRADED, DECIDED, PROBED, IDLE)
 WATCHER: Final = "watcher"
 DECIDER: Final = "decider"
 TRADING_FILE: Final = "trading.yml"
@@ -195,7 +196,7 @@ class House:
                 self.push(TRADED, PROBED)
                 if time.monotonic() - last >= (_HURRIED_SECONDS if self.hurried else _MINUTE_SECONDS):
                     last = time.monotonic()
-                    self.push(*WATCHED, DECIDED, seconds=60)
+                    self.push(*WATCHED, IDLE, seconds=60)
 
     def _orders(self) -> None:
         side = "buy"

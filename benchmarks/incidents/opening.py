@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.incidents.house import (
     DECIDED,
     DECIDER,
+    IDLE,
     PORTS,
     PROBED,
     SYMBOLS,
@@ -57,7 +58,7 @@ _WATCHER: Final = {
 _DECIDER: Final = {
     "name": DECIDER,
     "kind": "sma-cross",
-    "symbols": [DECIDED],
+    "symbols": [IDLE],
     "parameters": {"fast": 100, "slow": 300},
     "timeframe": "1min",
     "capital": "10000",
@@ -93,8 +94,8 @@ def house(seed: int) -> Iterator[House]:
         try:
             _sightline(environ, "up", "--native", "--no-fetch", "--timeout", "120")
             running = House(directory, offset, environ, np.random.default_rng(seed))
-            running.push(TRADED, PROBED)
-            running.push(*WATCHED, DECIDED, seconds=60, count=_PAST_BARS)
+            running.push(TRADED, DECIDED, PROBED)
+            running.push(*WATCHED, IDLE, seconds=60, count=_PAST_BARS)
             until(lambda: ready(running), _READY_SECONDS, "the venues are not ready for orders")
             yield running
         finally:
