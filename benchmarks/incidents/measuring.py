@@ -100,7 +100,7 @@ class Run:
 
     def fault(self, case: Case) -> Outcome:
         """What the platform makes of a fault. What takes long to end is looked at by `finish`."""
-        outcome, known = self._begun(case)
+        outcome, _ = self._begun(case)
         random = np.random.default_rng(self._seed)
         case.prepare(self._running, random)
         known = {sign.key for sign in signs(self._running)}
