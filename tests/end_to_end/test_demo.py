@@ -55,15 +55,16 @@ def test_interrupt_while_up_waits_for_the_main_job_leaves_nothing_behind(trading
     data_dir = Path(tempfile.mkdtemp(prefix="sightline-"))
     own = {"SIGHTLINE_DATA_DIR": str(data_dir), "SIGHTLINE_PORT_OFFSET": str(free_offset())}
     command = [str(SIGHTLINE), "up", "--native", "--no-fetch", "--timeout", "240"]
-    started = subprocess.Popen(command, env={**trading.environment, **own}, stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own command
-    assert started.stdout is not None
-    for line in started.stdout:
-        if line.split()[:1] == ["logins"]:
-            started.send_signal(signal.SIGINT)
-            break
-    rest = started.stdout.read()
+    environment = {**trading.environment, **own}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as started:  # noqa: S603 -- our own command
+        assert started.stdout is not None
+        for line in started.stdout:
+            if line.split()[:1] == ["logins"]:
+                started.send_signal(signal.SIGINT)
+                break
+        rest = started.stdout.read()
 
-    assert started.wait(120) == 130, rest
+    assert started.returncode == 130, rest
     assert "stopping what was started" in rest
     assert processes.with_environment(f"SIGHTLINE_DATA_DIR={data_dir}") == []
     assert list(data_dir.rglob("*.sock")) == []
