@@ -68,7 +68,7 @@ dashboards: dev ## dashboards stand as the generator writes them
 	@$(BIN)/python -m telemetry.dashboards --check
 
 test: dev ## every test, on all processors
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist loadgroup
 
 quick: dev ## the tests that take no more than ten seconds each
 	@$(BIN)/pytest -n auto -m "not slow and not long"

@@ -128,6 +128,14 @@ def free_offset() -> int:
     pytest.fail("no free range of ports")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One platform after the other: two at once would wait for each other's processors."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("platforms"))
+
+
 @contextmanager
 def native_platform(*options: str, **settings: str) -> Iterator[Platform]:
     """A native platform with real NATS, Prometheus and Alertmanager; stopped at the end, with nothing left."""

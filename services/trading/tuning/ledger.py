@@ -125,11 +125,15 @@ class Ledger:
         return True
 
     def of_study(self, study: str, *, after: int = 0) -> tuple[Sequence[Trial], int]:
-        """A study's trials in the order they were added, from a position on, and the last position."""
-        query = select(TRIALS).where(TRIALS.c.study == study, TRIALS.c.position > after).order_by(TRIALS.c.position)
+        """A study's trials in the order they were added, from about a position on, and the last position.
+
+        Some that were known come again: where many add at once, a trial may be seen before one of a lower position.
+        """
+        since = max(0, after - _AT_ONCE)
+        query = select(TRIALS).where(TRIALS.c.study == study, TRIALS.c.position > since).order_by(TRIALS.c.position)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
-        return [_trial(row) for row in rows], rows[-1].position if rows else after
+        return [_trial(row) for row in rows], max(after, rows[-1].position) if rows else after
 
     def ever_tried(self, strategy: str, data: str) -> Mapping[tuple[int, str], Trial]:
         """By version and setting, whatever of a strategy was tried on the same market by any study; the last counts."""
@@ -205,6 +209,7 @@ class Ledger:
         return microseconds(self._clock.now())
 
 
+_AT_ONCE: Final = 100  # trials that may be on their way while one of a higher position is seen
 _PLAIN: Final = ("study", "number", "setting", "score", "sharpe", "bars", "trades")
 
 

@@ -70,16 +70,12 @@ class Suggesting:
             EmptySpaceError: There is nothing left.
         """
         known = self.trials()
-        if not any(trial.state is TrialState.WAITING for trial in known):
-            setting = self._fixed(known, seen, tried, everything=everything)
-            if setting is not None:
-                self._study.enqueue_trial(dict(setting))
-        return self._asked(len(known))
+        setting = self._fixed(known, seen, tried, everything=everything)
+        return self._asked(len(known)) if setting is None else self._begun(setting, len(known))
 
     def beside(self, setting: Params, kind: str) -> Suggestion:
         """A suggestion of just this setting, marked with why."""
-        self._study.enqueue_trial(dict(setting), user_attrs={_KIND: kind})
-        return self._asked(len(self.trials()))
+        return self._begun(setting, len(self.trials()), {_KIND: kind})
 
     def again(self, left: FrozenTrial) -> Suggestion:
         """A suggestion whose worker was ended, with the very values that it would have got."""
@@ -119,6 +115,18 @@ class Suggesting:
             intermediate_values={len(trial.folds): trial.score} if pruned else {},
             user_attrs={_KIND: trial.kind.value},
         )
+
+    def _begun(self, setting: Params, number: int, marks: Mapping[str, str] | None = None) -> Suggestion:
+        """A suggestion of just this setting. What is put into the queue instead may be taken by another worker."""
+        self._study.sampler = self._sampler(number)
+        trial = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=dict(setting),
+            distributions={parameter.name: _distribution(parameter) for parameter in self._space.parameters},
+            user_attrs=dict(marks or {}),
+        )
+        storage, study_id = self._study._storage, self._study._study_id  # noqa: SLF001 -- nothing public begins a trial
+        return optuna.Trial(self._study, storage.create_new_trial(study_id, template_trial=trial))
 
     def _asked(self, number: int) -> Suggestion:
         self._study.sampler = self._sampler(number)

@@ -44,13 +44,16 @@ def test_a_number_of_a_study_is_added_once(ledger: Ledger) -> None:
     assert ledger.of_study("one")[0] == [TRIAL]
 
 
-def test_only_what_is_new_is_read_from_a_position_on(ledger: Ledger) -> None:
-    ledger.append(TRIAL)
-    _, position = ledger.of_study("one")
-    assert ledger.of_study("one", after=position) == ([], position)
-    later = replace(TRIAL, number=1)
+def test_what_is_new_is_read_from_a_position_on_with_the_last_that_are_known(ledger: Ledger) -> None:
+    for number in range(120):
+        ledger.append(replace(TRIAL, number=number))
+    everything, position = ledger.of_study("one")
+    assert len(everything) == 120
+    again, same = ledger.of_study("one", after=position)
+    assert (again, same) == (everything[-100:], position)
+    later = replace(TRIAL, number=120)
     ledger.append(later)
-    assert ledger.of_study("one", after=position)[0] == [later]
+    assert ledger.of_study("one", after=position)[0] == [*everything[-100:], later]
 
 
 def test_all_studies_of_a_market_count_each_setting_of_a_version_once(ledger: Ledger) -> None:

@@ -48,7 +48,9 @@ def test_workers_share_a_study_and_no_trial_is_doubled(url: str) -> None:
     with opened(url, Path("unused"), SystemClock()) as home:
         trials, _ = home.ledger.of_study(STUDY)
     searched = {trial.setting for trial in trials if trial.kind is Kind.SEARCH}
-    assert TRIALS <= len(searched) <= TRIALS + WORKERS - 1
+    assert TRIALS <= len(searched) <= TRIALS + WORKERS - 1, [
+        (trial.number, trial.kind.value, trial.setting) for trial in trials
+    ]
     assert len({trial.number for trial in trials}) == len(trials)
 
 
