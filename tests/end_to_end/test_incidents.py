@@ -34,7 +34,7 @@ def platform() -> Iterator[Platform]:
 
 
 def unblock(platform: Platform) -> None:
-    """Be the person who opens accounts again that were closed because their keys were refused as often as is allowed."""
+    """Be the person who opens accounts again: one is closed when its keys were refused as often as is allowed."""
     listed = SessionList.model_validate_json(platform.ask("/sessions", service="auth").content)
     for session in listed.sessions:
         if session.block_reason is not None:
