@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from services.console.stack import processes
 from services.kit.callers import read_private_key
 from services.kit.clock import SystemClock
 from services.kit.identity import CallerSigner
@@ -163,6 +164,14 @@ def platform() -> Iterator[Platform]:
     # A price a second: nobody waits a minute for the first one.
     with native_platform("--without-strategies", SIGHTLINE_PAPER_BAR_SECONDS="1") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def trading() -> Iterator[Platform]:
+    """A platform as `make up` leaves it, at its main job; nothing of it is left at the end."""
+    with native_platform() as running:
+        yield running
+    assert processes.with_environment(f"SIGHTLINE_DATA_DIR={running.data_dir}") == []
 
 
 def trace_id_in(text: str) -> str:

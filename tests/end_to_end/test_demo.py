@@ -5,23 +5,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.console.stack import processes
-from tests.end_to_end.conftest import SIGHTLINE, Platform, free_offset, native_platform
+from tests.end_to_end.conftest import SIGHTLINE, Platform, free_offset
 
 pytestmark = [pytest.mark.needs("prometheus", "nats-server"), pytest.mark.slow, pytest.mark.timeout(1200)]
-
-
-@pytest.fixture(scope="module")
-def trading() -> Iterator[Platform]:
-    """A platform as `make up` leaves it; nothing of it is left at the end."""
-    with native_platform() as platform:
-        yield platform
-    assert processes.with_environment(f"SIGHTLINE_DATA_DIR={platform.data_dir}") == []
 
 
 def test_up_ends_with_strategies_that_trade_and_says_where_to_look(trading: Platform) -> None:
