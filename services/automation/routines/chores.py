@@ -120,6 +120,18 @@ def weekly_review(house: House, office: Office) -> Pipeline:
     )
 
 
+def audit_report(house: House, office: Office) -> Pipeline:
+    """Writes each Saturday who did what in the week, and whether the records are whole."""
+    return _periodic(
+        house,
+        office,
+        kind="audit_report",
+        purpose="Write who did what in the week, and whether the records are whole.",
+        schedule=At(time=_MORNING, weekdays=_SATURDAY),
+        days=7,
+    )
+
+
 def _periodic(house: House, office: Office, *, kind: str, purpose: str, schedule: At, days: int) -> Pipeline:  # noqa: PLR0913 -- what a text is and when
     def run(context: Context) -> None:
         end = datetime.fromisoformat(context.step("now", lambda: _on_the_minute(house.clock.now()).isoformat()))

@@ -5,6 +5,7 @@ from services.automation.pipelines.pipeline import Pipeline
 from services.automation.routines.alerts import alert_triage
 from services.automation.routines.anomalies import anomaly_triage
 from services.automation.routines.chores import (
+    audit_report,
     digest,
     incident_postmortem,
     knowledge_refresh,
@@ -38,6 +39,7 @@ def routines(house: House) -> tuple[Pipeline, ...]:
 def chores(house: House, office: Office) -> tuple[Pipeline, ...]:
     """The pipelines that need the office too."""
     return (
+        audit_report(house, office),
         dead_letters(house, office),
         digest(house, office),
         incident_postmortem(house, office),

@@ -34,6 +34,7 @@ EFFECTS = {
     "trading_halted": 1,
     "venue_degraded": 3,
     "weekly_review": 1,
+    "audit_report": 1,
 }
 """For each pipeline how many different things its run brings about outside."""
 

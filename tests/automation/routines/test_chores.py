@@ -15,6 +15,7 @@ from services.automation.pipelines.bridge import Bridge
 from services.automation.pipelines.failures import FailedError
 from services.automation.pipelines.pipeline import Cause
 from services.automation.routines.chores import (
+    audit_report,
     digest,
     incident_postmortem,
     knowledge_refresh,
@@ -125,7 +126,10 @@ def test_postmortem_when_it_cannot_be_written_then_the_run_fails_and_the_inciden
     assert ran.error.kind is FailureClass.DEFINITIVE
 
 
-@pytest.mark.parametrize(("make", "kind", "days"), [(digest, "digest", 1), (weekly_review, "weekly_review", 7)])
+@pytest.mark.parametrize(
+    ("make", "kind", "days"),
+    [(digest, "digest", 1), (weekly_review, "weekly_review", 7), (audit_report, "audit_report", 7)],
+)
 def test_text_when_due_then_it_is_about_whole_days_up_to_now(here: Here, make: Any, kind: str, days: int) -> None:  # noqa: ANN401 -- one of two functions
     work, kept = Work(), Kept()
     pipeline = make(here.house, work.office())
