@@ -25,6 +25,7 @@ _REQUEST_SECONDS = 5.0
 _PING_SECONDS = 5  # two unanswered pings end a connection whose other side vanished without a word
 _FIRST_RETRY_SECONDS = 0.1
 _MOST_RETRY_SECONDS = 5.0
+_ENDS_WITHIN_SECONDS = 0.5
 
 _UNREACHABLE = "nothing there answers"
 
@@ -127,9 +128,10 @@ class NatsConnection:
     async def close(self) -> None:
         """Let go of the connection and stop making new ones."""
         task, self._task = self._task, None
-        if task is not None:
+        # Once may not be enough: the client library takes a cancellation that meets it at connecting for a failure.
+        while task is not None and not task.done():
             task.cancel()
-            await asyncio.wait((task,))
+            await asyncio.wait((task,), timeout=_ENDS_WITHIN_SECONDS)
         self._gauge.set(0)
 
     async def _keep(self) -> None:

@@ -33,8 +33,9 @@ class EntryMaker:
         """Return the entry of `record`, the one made earlier if there is one."""
         attributes = record.__dict__
         known = attributes.get(_ENTRY)
-        if known is not None and type(known) is LogEntry:
-            return known
+        if type(known) is tuple and known[0] is self:  # another telemetry of this process makes, and counts, its own
+            made: LogEntry = known[1]
+            return made
         line = _message(record)
         if record.exc_info or record.stack_info or record.exc_text:
             line = f"{line}\n{_details(record)}"
@@ -48,7 +49,7 @@ class EntryMaker:
             span_id,
             self._fields(attributes) if len(attributes) > _STANDARD_COUNT else (),
         )
-        attributes[_ENTRY] = entry
+        attributes[_ENTRY] = (self, entry)
         return entry
 
     def _fields(self, attributes: dict[str, object]) -> tuple[tuple[str, str], ...]:

@@ -35,11 +35,6 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture
 def set_up(tmp_path: Path) -> Iterator[SetUp]:
     made: list[Telemetry] = []
-    # A service that another test has left running takes lines in first, and counts what it blanks out.
-    root = logging.getLogger()
-    others = [handler for handler in root.handlers if type(handler).__module__.startswith("telemetry.")]
-    for handler in others:
-        root.removeHandler(handler)
 
     def make(**options: object) -> Telemetry:
         defaults: dict[str, object] = {
@@ -55,8 +50,6 @@ def set_up(tmp_path: Path) -> Iterator[SetUp]:
     yield make
     for telemetry in reversed(made):
         telemetry.shutdown(0.5)
-    for handler in others:
-        root.addHandler(handler)
 
 
 def application(telemetry: Telemetry) -> FastAPI:
