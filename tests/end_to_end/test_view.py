@@ -60,7 +60,10 @@ def test_service_when_the_main_job_runs_then_it_shows_logs_metrics_and_traces(tr
     def seen() -> bool:
         logs = trading.ask(f"/api/logs?service={service}&limit=1").json()["lines"]
         traces = trading.ask(f"/api/traces?service={service}&limit=1").json()["traces"]
-        return bool(logs and traces and _answer(trading, f'up{{service_name="{service}"}} == 1'))
+        # The venue stands for what is outside: its callers' spans name it, and it joins no trace.
+        return bool(
+            logs and (traces or service == "venue") and _answer(trading, f'up{{service_name="{service}"}} == 1')
+        )
 
     eventually(seen, within_seconds=120, what=f"log line, trace and metric of {service}")
 
@@ -68,9 +71,7 @@ def test_service_when_the_main_job_runs_then_it_shows_logs_metrics_and_traces(tr
 @pytest.mark.parametrize(
     ("caller", "called"),
     [
-        ("trading", "venue"),
         ("trading", "auth"),
-        ("auth", "venue"),
         ("automation", "trading"),
         ("console", "automation"),
     ],
@@ -79,7 +80,7 @@ def test_hop_when_the_main_job_runs_then_a_trace_leads_over_it(trading: Platform
     trading.run("alerts")  # the console asks when it is asked
 
     def led() -> bool:
-        found = trading.ask(f"/api/traces?service={caller}&limit=200").json()["traces"]
+        found = trading.ask(f"/api/traces?service={caller}&limit=50").json()["traces"]
         return any(_leads(trading, each["trace_id"], caller, called) for each in found)
 
     eventually(led, within_seconds=120, what=f"trace that leads from {caller} to {called}")
