@@ -80,7 +80,7 @@ def test_hop_when_the_main_job_runs_then_a_trace_leads_over_it(trading: Platform
     trading.run("alerts")  # the console asks when it is asked
 
     def led() -> bool:
-        found = trading.ask(f"/api/traces?service={caller}&limit=50").json()["traces"]
+        found = trading.ask(f"/api/traces?service={caller}&limit=200").json()["traces"]
         return any(_leads(trading, each["trace_id"], caller, called) for each in found)
 
     eventually(led, within_seconds=120, what=f"trace that leads from {caller} to {called}")
