@@ -33,7 +33,9 @@ class EntryMaker:
         """Return the entry of `record`, the one made earlier if there is one."""
         attributes = record.__dict__
         known = attributes.get(_ENTRY)
-        if type(known) is tuple and known[0] is self:  # another telemetry of this process makes, and counts, its own
+        if (
+            type(known) is tuple and known[0] is self._redactor
+        ):  # another telemetry of this process makes, and counts, its own
             made: LogEntry = known[1]
             return made
         line = _message(record)
@@ -49,7 +51,7 @@ class EntryMaker:
             span_id,
             self._fields(attributes) if len(attributes) > _STANDARD_COUNT else (),
         )
-        attributes[_ENTRY] = (self, entry)
+        attributes[_ENTRY] = (self._redactor, entry)
         return entry
 
     def _fields(self, attributes: dict[str, object]) -> tuple[tuple[str, str], ...]:

@@ -72,7 +72,6 @@ def test_service_when_the_main_job_runs_then_it_shows_logs_metrics_and_traces(tr
     ("caller", "called"),
     [
         ("trading", "auth"),
-        ("automation", "trading"),
         ("console", "automation"),
     ],
 )
