@@ -33,9 +33,8 @@ class EntryMaker:
         """Return the entry of `record`, the one made earlier if there is one."""
         attributes = record.__dict__
         known = attributes.get(_ENTRY)
-        if (
-            type(known) is tuple and known[0] is self._redactor
-        ):  # another telemetry of this process makes, and counts, its own
+        # Another telemetry of this process has another redactor: it makes, and counts, its own.
+        if type(known) is tuple and known[0] is self._redactor:
             made: LogEntry = known[1]
             return made
         line = _message(record)

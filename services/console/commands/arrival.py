@@ -26,8 +26,6 @@ from services.contracts.trading_views import OrderPage, OrderView, TradingView
 _LOOK_SECONDS: Final = 0.5
 _PREFLIGHT_SECONDS: Final = 15.0
 _OPERATOR: Final = "operator"
-
-
 _ALPACA_ACCOUNT: Final = "alpaca-paper"
 
 

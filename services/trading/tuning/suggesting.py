@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -111,7 +111,7 @@ class Suggesting:
             state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
             value=trial.score,
             params=dict(settings_space.read(trial.setting)),
-            distributions={parameter.name: _distribution(parameter) for parameter in self._space.parameters},
+            distributions=self._distributions(),
             intermediate_values={len(trial.folds): trial.score} if pruned else {},
             user_attrs={_KIND: trial.kind.value},
         )
@@ -122,11 +122,14 @@ class Suggesting:
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING,
             params=dict(setting),
-            distributions={parameter.name: _distribution(parameter) for parameter in self._space.parameters},
+            distributions=self._distributions(),
             user_attrs=dict(marks or {}),
         )
         storage, study_id = self._study._storage, self._study._study_id  # noqa: SLF001 -- nothing public begins a trial
         return optuna.Trial(self._study, storage.create_new_trial(study_id, template_trial=trial))
+
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        return {parameter.name: _distribution(parameter) for parameter in self._space.parameters}
 
     def _asked(self, number: int) -> Suggestion:
         self._study.sampler = self._sampler(number)
